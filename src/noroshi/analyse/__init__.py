@@ -1,0 +1,1 @@
+"""Analysers: reduce by SQL, then judge in plain Python; one file each."""

@@ -1,0 +1,1 @@
+"""Analysers of what reaches a network telescope."""

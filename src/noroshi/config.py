@@ -1,0 +1,153 @@
+"""`noroshi.toml`: found, read, validated; every error names the file, the entry and the mend."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+import zoneinfo
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from noroshi.model import address
+from noroshi.model.analyser import Telescope
+from noroshi.model.errors import ConfigError, UsageError
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Span(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """A period; an open end means until now."""
+
+    from_: datetime
+    to: datetime | None = None
+    reason: str = ""
+
+
+class TelescopeEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[telescope]]`."""
+
+    name: Name
+    prefixes: Annotated[list[str], msgspec.Meta(min_length=1)]
+    live: list[Span] = []
+    outages: list[Span] = []
+
+
+class SourceEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[source]]`: where things come from on this machine; `tlp` marks what is read from there."""
+
+    path: str
+    tlp: str = ""
+    name: str = ""
+    format: str = ""
+
+
+class ContextEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[context]`: tables the user gives, `.mmdb` or TSV (start, end, code)."""
+
+    country: str = ""
+    network: str = ""
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    own: list[str] = []
+    timezone: str = "UTC"
+    telescope: list[TelescopeEntry] = []
+    source: list[SourceEntry] = []
+    context: ContextEntry = msgspec.field(default_factory=ContextEntry)
+    retention: dict[str, str] = {}
+    analyse: dict[str, dict[str, Any]] = {}
+    job: list[dict[str, Any]] = []
+
+
+class Config:
+    """The validated configuration. An absent file is an empty one."""
+
+    def __init__(self, file: File, path: Path | None) -> None:
+        self.path = path
+        self.own = tuple(file.own)
+        self.timezone = zoneinfo.ZoneInfo(file.timezone)
+        self.telescopes = tuple(_telescope(t) for t in file.telescope)
+        self.sources = tuple(file.source)
+        self.context = file.context
+        self.retention = dict(file.retention)
+        self.analyse = file.analyse
+
+    @property
+    def telescope_prefixes(self) -> tuple[str, ...]:
+        """All prefixes of all telescopes."""
+        return tuple(p for t in self.telescopes for p in t.prefixes)
+
+
+def _telescope(entry: TelescopeEntry) -> Telescope:
+    return Telescope(
+        name=entry.name,
+        prefixes=tuple(entry.prefixes),
+        live=tuple((_utc(s.from_), _utc(s.to) if s.to else None) for s in entry.live),
+        outages=tuple((_utc(s.from_), _utc(s.to)) for s in entry.outages if s.to),
+    )
+
+
+def _utc(ts: datetime) -> datetime:
+    return ts.replace(tzinfo=UTC) if ts.tzinfo is None else ts.astimezone(UTC)
+
+
+def find(given: Path | None, lake: Path) -> Path | None:
+    """The first of --config, NOROSHI_CONFIG, LAKE/noroshi.toml, ./noroshi.toml that exists.
+
+    Raises ConfigError when one was named and is not there.
+    """
+    named = given or (Path(os.environ["NOROSHI_CONFIG"]) if os.environ.get("NOROSHI_CONFIG") else None)
+    if named:
+        if not named.is_file():
+            raise ConfigError("no such configuration file", where=str(named))
+        return named
+    return next((p for p in (lake / "noroshi.toml", Path("noroshi.toml")) if p.is_file()), None)
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in `path`, or the defaults for None. Raises ConfigError."""
+    if path is None:
+        return Config(File(), None)
+    where = str(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"not valid TOML: {e}", where=where, todo="Mend the line named and run again.") from e
+    except OSError as e:
+        raise ConfigError(f"cannot be read: {e.strerror}", where=where) from e
+    try:
+        file = msgspec.convert(raw, File)
+    except msgspec.ValidationError as e:
+        raise ConfigError(str(e), where=where, todo="docs/configuration.md shows every entry.") from e
+    _check(file, where)
+    return Config(file, path)
+
+
+def _check(file: File, where: str) -> None:
+    try:
+        for prefix in (*file.own, *(p for t in file.telescope for p in t.prefixes)):
+            address.prefix_range(prefix)
+    except UsageError as e:
+        raise ConfigError(e.what, where=where, todo="Write prefixes as 192.0.2.0/24 or 2001:db8::/32.") from e
+    try:
+        zoneinfo.ZoneInfo(file.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as e:
+        raise ConfigError(f"unknown timezone {file.timezone!r}", where=where, todo='For example "Asia/Tokyo".') from e
+    names = [t.name for t in file.telescope]
+    if len(set(names)) != len(names):
+        raise ConfigError("two telescopes share a name", where=where, todo="Give each its own.")
+    for t in file.telescope:
+        for span in (*t.live, *t.outages):
+            if span.to is not None and _utc(span.to) <= _utc(span.from_):
+                raise ConfigError(f"telescope {t.name}: a period ends before it begins", where=where)
+        if any(s.to is None for s in t.outages):
+            raise ConfigError(f"telescope {t.name}: an outage needs `to`", where=where)
+    for table, age in file.retention.items():
+        if not re.fullmatch(r"[1-9]\d{0,5}d", age):
+            raise ConfigError(f"retention of {table} is {age!r}", where=where, todo="Write days: `400d`.")

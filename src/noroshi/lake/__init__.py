@@ -1,0 +1,1 @@
+"""Tables, links, runs, SQL; the only room that knows the engine."""

@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: tables, observables, findings, rejects, markings, errors."""

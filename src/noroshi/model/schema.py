@@ -1,0 +1,83 @@
+"""Tables as data: a schema is a list of columns, each with a type, a unit and a sentence.
+
+Arrow and Delta types come from here, and so does docs/tables.md. Delta has signed integers only, timestamps
+in microseconds UTC, strings and binary; every binary column is a stored address (`model.address`), which is
+how a query result knows to print it as text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TYPES = ("address", "string", "bool", "int16", "int32", "int64", "float64", "ts", "date", "strings")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `type` is one of TYPES, `unit` may be empty, `doc` is one sentence."""
+
+    name: str
+    type: str
+    doc: str
+    unit: str = ""
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    `columns` without the partition column; `time` is the column whose UTC day partitions it (or None);
+    `sort` the order compaction writes.
+    """
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    version: int = 1
+    time: str | None = None
+    sort: tuple[str, ...] = ()
+
+    @property
+    def partitioned(self) -> bool:
+        """True when the table is partitioned by `day`, the UTC date of its `time` column."""
+        return self.time is not None
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name} has no column {name}")
+
+    def arrow(self, *, partition: bool = False) -> pa.Schema:
+        """The Arrow schema of a data file, with `day` at the end if `partition` and the table has one."""
+        import pyarrow as pa
+
+        types = arrow_types()
+        fields = [pa.field(c.name, types[c.type], c.nullable) for c in self.columns]
+        if partition and self.partitioned:
+            fields.append(pa.field("day", pa.date32(), True))
+        return pa.schema(fields)
+
+
+def arrow_types() -> dict[str, pa.DataType]:
+    """The Arrow type of each of TYPES."""
+    import pyarrow as pa
+
+    return {
+        "address": pa.binary(),
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "int16": pa.int16(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "ts": pa.timestamp("us", tz="UTC"),
+        "date": pa.date32(),
+        "strings": pa.list_(pa.string()),
+    }

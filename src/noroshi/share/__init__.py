@@ -1,0 +1,1 @@
+"""Ways out: marking first, then one file per standard."""

@@ -1,0 +1,1 @@
+"""The doing: calls the rooms in order."""
