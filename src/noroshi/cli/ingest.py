@@ -1,0 +1,154 @@
+"""`noroshi ingest`: finds out what each file is and stores it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from noroshi.cli import out
+from noroshi.cli.state import State, verb
+from noroshi.registry import SENSORS
+
+if TYPE_CHECKING:
+    from noroshi.work.ingest import IngestResult
+
+TLP_WORDS = ("clear", "green", "amber", "amber+strict", "red")
+
+
+class Seconds(click.ParamType):
+    """A time span in seconds: 60, 60s or 2m."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)(s|m|h)?", str(value).strip())
+        if not match:
+            self.fail(f"{value!r} is no time span; write 60s or 2m", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+@verb("ingest")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--as", "as_format", type=click.Choice(sorted(SENSORS)), help="The format, instead of finding out."
+)
+@click.option("--tlp", type=click.Choice(TLP_WORDS, case_sensitive=False),
+              help="Marking of what is read; never lowers one found inside. [amber+strict]")  # fmt: skip
+@click.option("--source", "source_name", metavar="NAME", help="Name of the source. [the path]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Threads that decode. [one per core]")
+@click.option("--follow", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+              help="Watch DIR and store each file once it is finished; stop with Ctrl-C.")  # fmt: skip
+@click.option("--settle", type=Seconds(), default="60s", show_default=True,
+              help="With --follow: a file unchanged for this long is finished.")  # fmt: skip
+@click.option("--once", is_flag=True, help="With --follow: store what is finished now and end, for cron.")
+def command(
+    state: State, paths: tuple[str, ...], as_format: str | None, tlp: str | None, source_name: str | None,
+    workers: int | None, follow: Path | None, settle: float, once: bool,
+) -> int:  # fmt: skip
+    """Finds out what each PATH is (a capture, a folder of them, - for standard input) and stores it.
+
+    Reads pcap and pcapng, plain or packed with gzip, zstd or xz. Reading the same bytes again adds nothing.
+    What cannot be read goes to the table `rejects`, and the exit status is 3.
+    """
+    if bool(paths) == (follow is not None):
+        raise click.UsageError("name files or folders to read, or a folder with --follow (not both).")
+    if once and follow is None:
+        raise click.UsageError("--once goes with --follow.")
+    if follow is not None:
+        results = _follow(state, follow, settle, once)
+    else:
+        results = _ingest(state, paths, as_format, tlp, source_name, workers)
+    if state.json:
+        out.emit({"runs": [as_json(r) for r in results]})
+    else:
+        print_results(results)
+    for result in results:
+        if result.problem:
+            out.warn(f"{result.path}: {result.problem}")
+    say_closing(state, results)
+    return 3 if any(r.problem for r in results) else 0
+
+
+def _ingest(
+    state: State, paths: tuple[str, ...], as_format: str | None, tlp: str | None, source_name: str | None,
+    workers: int | None,
+) -> list[IngestResult]:  # fmt: skip
+    from noroshi.model.tlp import parse
+    from noroshi.work.ingest import ingest
+
+    lake = state.lake(create=True)
+    with out.progress(state, "reading", total_bytes(paths)) as advance:
+        return ingest(
+            lake, list(paths), config=state.config(), as_format=as_format, tlp=parse(tlp) if tlp else None,
+            source_name=source_name, workers=workers, progress=advance,
+        )  # fmt: skip
+
+
+def _follow(state: State, folder: Path, settle: float, once: bool) -> list[IngestResult]:
+    import signal
+    import threading
+
+    from noroshi.work.follow import follow
+
+    stop = threading.Event()
+    before = [(s, signal.signal(s, lambda *_: stop.set())) for s in (signal.SIGINT, signal.SIGTERM)]
+    out.say(state, f"Watching {folder}" + ("." if once else "; Ctrl-C ends it after the file at hand."))
+    try:
+        return follow(
+            state.lake(create=True), folder, config=state.config(), settle_s=settle, once=once, stop=stop
+        )
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def total_bytes(paths: tuple[str, ...]) -> int | None:
+    """Bytes to read, or None when that cannot be known (standard input)."""
+    if "-" in paths:
+        return None
+    total = 0
+    for path in map(Path, paths):
+        files = path.rglob("*") if path.is_dir() else [path]
+        total += sum(f.stat().st_size for f in files if f.is_file())
+    return total
+
+
+def as_json(result: IngestResult) -> dict[str, Any]:
+    """One element of `runs` in the shape scripts rely on."""
+    return {
+        "path": str(result.path), "format": result.format, "run_id": result.run_id, "sha256": result.sha256,
+        "tables": dict(result.tables), "rejects": result.rejects, "seconds": round(result.seconds, 3),
+        "known": result.known, "problem": result.problem,
+    }  # fmt: skip
+
+
+def print_results(results: list[IngestResult]) -> None:
+    """A row per source, on standard output."""
+    rows = [
+        (r.path, r.format or "?", _status(r), r.tables.get("flows", 0), r.rejects, f"{r.seconds:.1f}")
+        for r in results
+    ]
+    if rows:
+        out.table(("source", "format", "", "flows", "rejects", "s"), rows, right=("flows", "rejects", "s"))
+
+
+def _status(result: IngestResult) -> str:
+    if result.problem:
+        return "in part" if result.run_id else "not read"
+    return "known" if result.known else "stored"
+
+
+def say_closing(state: State, results: list[IngestResult]) -> None:
+    """One line: what happened and what to do next."""
+    stored = sum(bool(r.run_id) and not r.known for r in results)
+    known, bad = sum(r.known for r in results), sum(bool(r.problem) for r in results)
+    parts = [f"Stored {out.count(stored, 'source')}"]
+    parts += [f"{known} known already"] if known else []
+    parts += [f"{bad} with problems (named above; unreadable pieces are in the table rejects)"] if bad else []
+    todo = " Next: noroshi analyse" if stored else ""
+    out.say(state, ", ".join(parts) + "." + todo)
