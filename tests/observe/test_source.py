@@ -10,6 +10,7 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,12 @@ def zstd(data: bytes, **kw: object) -> bytes:
     return zstandard.ZstdCompressor(level=3, write_checksum=True, **kw).compress(data)  # type: ignore[arg-type]
 
 
-PACK = {"": bytes, "gz": gzip.compress, "xz": lambda d: lzma.compress(d, preset=0), "zst": zstd}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gz": gzip.compress,
+    "xz": lambda d: lzma.compress(d, preset=0),
+    "zst": zstd,
+}
 
 
 def read_all(opened: Opened, size: int = 70_001) -> bytes:
@@ -40,6 +46,19 @@ def read_all(opened: Opened, size: int = 70_001) -> bytes:
         if n < size:
             assert not opened.stream.readinto(buffer)  # type: ignore[attr-defined]
     return b"".join(out)
+
+
+def drain(kind: str, pieces: Iterator[bytes], most: int = 1 << 30) -> tuple[bytes, unpack.Broken | None]:
+    got = bytearray()
+    try:
+        for piece in unpack.unpack(kind, pieces):
+            assert len(piece) <= unpack.ZSTD_BLOCK
+            got += piece
+            if len(got) > most:
+                break
+    except unpack.Broken as e:
+        return bytes(got), e
+    return bytes(got), None
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -144,16 +163,8 @@ def test_damage_anywhere_never_crashes_nor_hangs(kind: str, data: st.DataObject)
         stored[data.draw(st.integers(6, len(stored) - 1))] ^= data.draw(st.integers(1, 255))
     cut = data.draw(st.integers(6, len(stored)))
     pieces = (bytes(stored[i : min(i + 999, cut)]) for i in range(0, cut, 999))
-    total = 0
-    try:
-        for piece in unpack.unpack(kind, pieces):
-            assert len(piece) <= unpack.ZSTD_BLOCK
-            total += len(piece)
-            if total > 1 << 24:  # flipped lengths may ask for much; it comes in small pieces
-                break
-    except unpack.Broken as e:
-        assert 0 <= e.position <= cut
-        assert e.what
+    _got, broken = drain(kind, pieces, most=1 << 24)  # flipped lengths may ask for much, in small pieces
+    assert broken is None or (0 <= broken.position <= cut and broken.what)
 
 
 @pytest.mark.parametrize("kind", ["gz", "xz", "zst"])
@@ -161,10 +172,8 @@ def test_every_truncation_keeps_a_prefix(kind: str) -> None:
     data = DATA[:9_000]
     stored = PACK[kind](data)
     for cut in range(6, len(stored), 7):
-        got = b""
-        with pytest.raises(unpack.Broken, match=r"cut short|damaged"):
-            for piece in unpack.unpack(kind, iter([stored[:cut]])):
-                got += piece
+        got, broken = drain(kind, iter([stored[:cut]]))
+        assert broken is not None
         assert data.startswith(got)
 
 
@@ -204,8 +213,15 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(tmp_path / "socket"))
-        for path, word in [(tmp_path / "fifo", "named pipe"), (tmp_path / "socket", "socket"), ("/dev/zero", "device"),
-                           (tmp_path, "folder"), (tmp_path / "none", "no such file"), ("a\0b", "opened")]:  # fmt: skip
+        cases: list[tuple[Path | str, str]] = [
+            (tmp_path / "fifo", "named pipe"),
+            (tmp_path / "socket", "socket"),
+            ("/dev/zero", "device"),
+            (tmp_path, "folder"),
+            (tmp_path / "none", "no such file"),
+            ("a\0b", "opened"),
+        ]
+        for path, word in cases:
             with pytest.raises(SourceError, match=word):
                 Opened(path)
 
