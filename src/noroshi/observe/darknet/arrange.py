@@ -1,0 +1,396 @@
+"""Flow rows to Arrow: sorted by source, tagged, dictionary-encoded where that is free.
+
+Sorted rows make the source column a dictionary of runs, give the links by walking once, and let a reader skip
+row groups.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from noroshi.observe.darknet import rules
+from noroshi.observe.darknet.rows import SEED
+from noroshi.wire import payload, text
+from noroshi.wire import columns as c
+from noroshi.wire.columns import Columns
+from noroshi.wire.jit import kernel
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+# Lines of the arranged arrays.
+(A_SPORT, A_DPORT, A_IP_LEN, A_IP_ID, A_WINDOW, A_MSS, A_PAYLOAD, A_SRC, A_TOOL, A_CLASS, A_OPTION) = range(11)
+(A_PROTO, A_TTL, A_FLAGS) = range(3)
+(A_SEQ, A_ACK, A_COUNT, A_BYTES, A_FIRST, A_LAST, A_OFFSET) = range(7)
+# Bitmaps: values of the three booleans, then validity.
+(B_DF, B_SEQ_IS_DST, B_MASSCAN, V_DF, V_SEQ_IS_DST, V_MASSCAN, V_SEQ, V_ACK, V_IP_ID, V_WINDOW, V_MSS) = range(11)
+
+
+@kernel
+def order_v4(w, chosen, n, a, b, counts):  # type: ignore[no-untyped-def]
+    """Stable order of the rows named by chosen[0:n] by their IPv4 source; the order is left in a.
+
+    a, b: int32 scratch of n. counts: int64 scratch of 2048. Least significant digit radix, 11 bits at a time.
+    """
+    for k in range(n):
+        a[k] = chosen[k]
+    shift = np.uint64(0)
+    for _ in range(3):
+        for d in range(2048):
+            counts[d] = 0
+        for k in range(n):
+            counts[(w[1, a[k]] >> shift) & np.uint64(2047)] += 1
+        total = 0
+        for d in range(2048):
+            here = counts[d]
+            counts[d] = total
+            total += here
+        for k in range(n):
+            d = (w[1, a[k]] >> shift) & np.uint64(2047)
+            b[counts[d]] = a[k]
+            counts[d] += 1
+        for k in range(n):
+            a[k] = b[k]
+        # 11 + 11 + 10 bits: the mark above bit 32 is the same in every row
+        shift += np.uint64(11)
+
+
+@kernel
+def gather(order, n, w, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo):  # type: ignore[no-untyped-def]  # noqa: E501, E741
+    """Rows in order into the arranged arrays; the number of different sources (runs)."""
+    sources = 0
+    last_hi = np.uint64(0)
+    last_lo = np.uint64(0)
+    for k in range(n):
+        r = order[k]
+        hi = w[0, r]
+        lo = w[1, r]
+        if k == 0 or hi != last_hi or lo != last_lo:
+            src_hi[sources] = hi
+            src_lo[sources] = lo
+            sources += 1
+            last_hi = hi
+            last_lo = lo
+        i32[7, k] = sources - 1
+        dst_hi[k] = w[2, r]
+        dst_lo[k] = w[3, r]
+        opt[k] = w[4, r]
+        if hi == 0 and (lo >> np.uint64(32)) == np.uint64(0xFFFF):
+            top = np.int64((lo >> np.uint64(24)) & np.uint64(255))
+            bad = top == 0 or top == 127 or top >= 224
+        else:
+            bad = (hi == 0 and lo <= np.uint64(1)) or (hi >> np.uint64(56)) == np.uint64(255)
+        if hi == w[2, r] and lo == w[3, r]:
+            bad = True
+        martian[k] = 1 if bad else 0
+    for k in range(n):
+        r = order[k]
+        i32[0, k] = i[1, r]
+        i32[1, k] = i[2, r]
+        i32[2, k] = i[6, r]
+        i16[0, k] = i[3, r]
+        i16[1, k] = i[4, r]
+        i16[2, k] = i[5, r]
+        i32[6, k] = i[14, r]
+        i64[2, k] = i[7, r]
+        df[k] = i[11, r]
+        sid[k] = i[12, r]
+        mx[k] = i[13, r]
+    for k in range(n):
+        r = order[k]
+        i64[0, k] = l[3, r]
+        i64[1, k] = l[4, r]
+        i64[3, k] = l[5, r]
+        i64[4, k] = l[0, r]
+        i64[5, k] = l[1, r]
+        i64[6, k] = l[2, r]
+        i32[3, k] = i[8, r]
+        i32[4, k] = i[9, r]
+        i32[5, k] = i[10, r]
+    for c in range(bits.shape[0]):
+        for k in range(bits.shape[1]):
+            bits[c, k] = 0
+    for c in range(nulls.size):
+        nulls[c] = 0
+    for k in range(n):
+        byte = k >> 3
+        bit = np.uint8(1 << (k & 7))
+        if df[k] >= 0:
+            bits[3, byte] |= bit
+            if df[k]:
+                bits[0, byte] |= bit
+        else:
+            nulls[3] += 1
+        if sid[k] >= 0:
+            bits[4, byte] |= bit
+            if sid[k]:
+                bits[1, byte] |= bit
+        else:
+            nulls[4] += 1
+        if mx[k] >= 0:
+            bits[5, byte] |= bit
+            if mx[k]:
+                bits[2, byte] |= bit
+        else:
+            nulls[5] += 1
+        if i64[0, k] >= 0:
+            bits[6, byte] |= bit
+        else:
+            nulls[6] += 1
+        if i64[1, k] >= 0:
+            bits[7, byte] |= bit
+        else:
+            nulls[7] += 1
+        if i32[3, k] >= 0:
+            bits[8, byte] |= bit
+        else:
+            nulls[8] += 1
+        if i32[4, k] >= 0:
+            bits[9, byte] |= bit
+        else:
+            nulls[9] += 1
+        if i32[5, k] >= 0:
+            bits[10, byte] |= bit
+        else:
+            nulls[10] += 1
+    return sources
+
+
+@kernel
+def runs_of_sources(i32, i64, n, src, day, first, last, count):  # type: ignore[no-untyped-def]
+    """One entry for each source and UTC day of rows sorted by source; the number of entries."""
+    entries = 0
+    for k in range(n):
+        d = i64[4, k] // 86_400_000_000
+        s = i32[7, k]
+        if entries and src[entries - 1] == s and day[entries - 1] == d:
+            e = entries - 1
+            first[e] = min(first[e], i64[4, k])
+            last[e] = max(last[e], i64[5, k])
+            count[e] += i64[2, k]
+        else:
+            src[entries] = s
+            day[entries] = d
+            first[entries] = i64[4, k]
+            last[entries] = i64[5, k]
+            count[entries] = i64[2, k]
+            entries += 1
+    return entries
+
+
+def source_order(rows: Columns, chosen: I32) -> I32:
+    """The rows of `chosen` in the order of their stored source address; equal sources keep their order."""
+    n = len(chosen)
+    hi, lo = rows.wide[c.SRC_HI], rows.wide[c.SRC_LO]
+    if n and (hi[chosen].any() or (lo[chosen] >> np.uint64(32) != np.uint64(0xFFFF)).any()):
+        version = (hi[chosen] != 0) | (lo[chosen] >> np.uint64(32) != np.uint64(0xFFFF))
+        return chosen[np.lexsort((lo[chosen], hi[chosen], version))]
+    a, b = np.empty(n, np.int32), np.empty(n, np.int32)
+    order_v4(rows.wide, chosen, n, a, b, np.empty(2048, np.int64))
+    return a
+
+
+def _pack(hi: U64, lo: U64, n: int, validity: npt.NDArray[np.uint8] | None = None) -> pa.Array:
+    import pyarrow as pa
+
+    offsets, data = np.empty(n + 1, np.int32), np.empty(17 * n, np.uint8)
+    used = text.pack(hi, lo, n, offsets, data)
+    buffers = [pa.py_buffer(validity) if validity is not None else None, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(pa.binary(), n, [*buffers, pa.py_buffer(data[:used])])
+
+
+def _dictionary(ids: I32, values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    indices = pa.Array.from_buffers(pa.int32(), len(ids), [None, pa.py_buffer(ids)], 0)
+    return pa.DictionaryArray.from_arrays(indices, values, safe=False)
+
+
+def _interned(hi: U64, lo: U64) -> tuple[I32, U64, U64]:
+    n = len(lo)
+    slots = np.zeros(1 << max(2 * n, 16).bit_length(), np.int32)
+    ids, out_hi, out_lo = np.empty(n, np.int32), np.empty(n, np.uint64), np.empty(n, np.uint64)
+    count = text.intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, SEED)
+    return ids, out_hi[:count], out_lo[:count]
+
+
+def arrange(rows: Columns, chosen: I32, inside: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[pa.Table, pa.Table]:
+    """(`flows` rows without run_id, `links` rows without run_id) of the chosen rows.
+
+    inside: stored address ranges that are context; sources in them make no links.
+    """
+    order = source_order(rows, chosen)
+    n = len(order)
+    i32, i16, i64 = np.empty((11, n), np.int32), np.empty((3, n), np.int16), np.empty((7, n), np.int64)
+    bits, nulls = np.empty((11, (n + 7) // 8), np.uint8), np.empty(11, np.int64)
+    df, sid, mx, martian = (np.empty(n, np.int8) for _ in range(4))
+    opt, dst_hi, dst_lo, src_hi, src_lo = (np.empty(n, np.uint64) for _ in range(5))
+    sources = gather(
+        order, n, rows.wide, rows.long, rows.int, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
+        dst_hi, dst_lo, src_hi, src_lo,
+    )  # fmt: skip
+    src_hi, src_lo = src_hi[:sources], src_lo[:sources]
+    option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
+    known = rules.current()
+    forms = np.array(
+        [-3 if s >> 63 else known.option_form(rules.option_text(s)) for s in signatures.tolist()], np.int32
+    )
+    i32[A_OPTION] = forms[option_ids] if n else 0
+    rules.tag(
+        n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS], i64[A_SEQ],
+        i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], df, sid, mx, i32[A_OPTION], i32[A_PAYLOAD], martian,
+        rules.REPLY_CODES, rules.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
+    )  # fmt: skip
+    dst = _interned(dst_hi, dst_lo)
+    inner = order[rows.int[c.INNER, order] == 1] if n else order
+    flows = _flows(i32, i16, i64, bits, nulls, (src_hi, src_lo), dst, (option_ids, signatures), _inner(rows, order))
+    return flows, _links(i32, i64, src_hi, src_lo, rows, inner, inside)
+
+
+def _inner(rows: Columns, order: I32) -> list[pa.Array]:
+    """The five columns of the quoted tuple."""
+    import pyarrow as pa
+
+    n = len(order)
+    has = rows.int[c.INNER, order] == 1
+    if not has.any():
+        types = (pa.binary(), pa.binary(), pa.int32(), pa.int32(), pa.int16())
+        return [pa.nulls(n, t) for t in types]
+    quoting = order[has]
+    at = np.full(n, -1, np.int64)
+    at[has] = np.arange(len(quoting))
+    take = pa.array(at, mask=~has)
+    made = [
+        _pack(rows.inner_wide[h, quoting], rows.inner_wide[h + 1, quoting], len(quoting))
+        for h in (c.IN_SRC_HI, c.IN_DST_HI)
+    ]
+    made += [pa.array(rows.inner_int[f, quoting], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
+    made.append(pa.array(rows.inner_int[c.IN_PROTO, quoting].astype(np.int16), pa.int16()))
+    return [a.take(take) for a in made]
+
+
+def _flows(
+    i32: I32, i16: npt.NDArray[np.int16], i64: I64, bits: npt.NDArray[np.uint8], nulls: I64, src: tuple[U64, U64],
+    dst: tuple[I32, U64, U64], options: tuple[I32, U64], inner: list[pa.Array],
+) -> pa.Table:  # fmt: skip
+    import pyarrow as pa
+
+    n = i32.shape[1]
+
+    def plain(kind: pa.DataType, values: npt.NDArray[Any], validity: int = -1) -> pa.Array:
+        if validity >= 0 and nulls[validity]:
+            buffers = [pa.py_buffer(bits[validity]), pa.py_buffer(values)]
+            return pa.Array.from_buffers(kind, n, buffers, int(nulls[validity]))
+        return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(values)], 0)
+
+    def names(ids: I32, values: Any) -> pa.Array:
+        return _dictionary(ids, pa.array(values, pa.string()))
+
+    ts = pa.timestamp("us", tz="UTC")
+    known = rules.current()
+    mixed = i32[A_PAYLOAD] < 0
+    payloads = names(np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None])
+    option_ids, signatures = options
+    option_names = [None if s >> 63 else rules.option_text(s) for s in signatures.tolist()]
+    made = {
+        "src_ip": _dictionary(i32[A_SRC], _pack(*src, len(src[1]))),
+        "dst_ip": _dictionary(dst[0], _pack(dst[1], dst[2], len(dst[2]))),
+        "src_port": plain(pa.int32(), i32[A_SPORT]),
+        "dst_port": plain(pa.int32(), i32[A_DPORT]),
+        "protocol": plain(pa.int16(), i16[A_PROTO]),
+        "ttl": plain(pa.int16(), i16[A_TTL]),
+        "tcp_flags": plain(pa.int16(), i16[A_FLAGS]),
+        "ip_len": plain(pa.int32(), i32[A_IP_LEN]),
+        "seq": plain(pa.int64(), i64[A_SEQ], V_SEQ),
+        "ack": plain(pa.int64(), i64[A_ACK], V_ACK),
+        "inner_src_ip": inner[0], "inner_dst_ip": inner[1], "inner_src_port": inner[2],
+        "inner_dst_port": inner[3], "inner_protocol": inner[4],
+        "packet_count": plain(pa.int64(), i64[A_COUNT]),
+        "byte_count": plain(pa.int64(), i64[A_BYTES]),
+        "first_seen": plain(ts, i64[A_FIRST]),
+        "last_seen": plain(ts, i64[A_LAST]),
+        "tool": names(i32[A_TOOL], known.names),
+        "class": names(i32[A_CLASS], rules.CLASSES),
+        "rules_version": pa.repeat(pa.scalar(known.version, pa.int32()), n),
+        "ip_id": plain(pa.int32(), i32[A_IP_ID], V_IP_ID),
+        "tcp_window": plain(pa.int32(), i32[A_WINDOW], V_WINDOW),
+        "tcp_options": names(option_ids, option_names),
+        "mss": plain(pa.int32(), i32[A_MSS], V_MSS),
+        "df": plain(pa.bool_(), bits[B_DF], V_DF),
+        "seq_is_dst": plain(pa.bool_(), bits[B_SEQ_IS_DST], V_SEQ_IS_DST),
+        "masscan_xor": plain(pa.bool_(), bits[B_MASSCAN], V_MASSCAN),
+        "payload": payloads,
+        "offset": plain(pa.int64(), i64[A_OFFSET]),
+    }  # fmt: skip
+    return pa.table(made)
+
+
+def _links(
+    i32: I32, i64: I64, src_hi: U64, src_lo: U64, rows: Columns, quoting: I32, inside: tuple[tuple[bytes, bytes], ...]
+) -> pa.Table:
+    """Sources, and the victims named by quoted packets, by day."""
+    n = i32.shape[1]
+    src, day = np.empty(n, np.int32), np.empty(n, np.int64)
+    first, last, count = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    e = runs_of_sources(i32, i64, n, src, day, first, last, count)
+    hi, lo, role = src_hi[src[:e]], src_lo[src[:e]], np.zeros(e, np.int32)
+    day, first, last, count = day[:e], first[:e], last[:e], count[:e]
+    if len(quoting):
+        when = rows.long[c.FIRST, quoting]
+        hi = np.concatenate([hi, rows.inner_wide[c.IN_DST_HI, quoting]])
+        lo = np.concatenate([lo, rows.inner_wide[c.IN_DST_LO, quoting]])
+        role = np.concatenate([role, np.ones(len(quoting), np.int32)])
+        day = np.concatenate([day, when // 86_400_000_000])
+        first = np.concatenate([first, when])
+        last = np.concatenate([last, rows.long[c.LAST, quoting]])
+        count = np.concatenate([count, rows.int[c.COUNT, quoting].astype(np.int64)])
+    keep = ~_within(hi, lo, inside)
+    return _link_table(*(np.ascontiguousarray(a[keep]) for a in (hi, lo, role, day, first, last, count)))
+
+
+def _within(hi: U64, lo: U64, ranges: tuple[tuple[bytes, bytes], ...]) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(lo), np.bool_)
+    for low, high in ranges:
+        if low[0] == 4:
+            mark = 0xFFFF << 32
+            a, b = (np.uint64(mark | int.from_bytes(x[1:], "big")) for x in (low, high))
+            found |= (hi == 0) & (lo >= a) & (lo <= b)
+        else:
+            (ah, al), (bh, bl) = (
+                (np.uint64(int.from_bytes(x[1:9], "big")), np.uint64(int.from_bytes(x[9:], "big"))) for x in (low, high)
+            )
+            found |= ((hi > ah) | ((hi == ah) & (lo >= al))) & ((hi < bh) | ((hi == bh) & (lo <= bl)))
+    return found
+
+
+def _link_table(hi: U64, lo: U64, role: I32, day: I64, first: I64, last: I64, count: I64) -> pa.Table:
+    import pyarrow as pa
+
+    n = len(lo)
+    offsets, data = text.texts(hi, lo)
+    ts = pa.timestamp("us", tz="UTC")
+    zeros = np.zeros(n, np.int32)
+
+    def plain(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array:
+        return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(values)], 0)
+
+    return pa.table(
+        {
+            "key": plain(pa.int64(), text.keys("ip", offsets, data)),
+            "kind": _dictionary(zeros, pa.array(["ip"])),
+            "value": pa.Array.from_buffers(pa.string(), n, [None, pa.py_buffer(offsets), pa.py_buffer(data)], 0),
+            "role": _dictionary(role, pa.array(["src", "victim"])),
+            "table": _dictionary(zeros, pa.array(["flows"])),
+            "day": plain(pa.date32(), day.astype(np.int32)),
+            "first_seen": plain(ts, first),
+            "last_seen": plain(ts, last),
+            "count": plain(pa.int64(), count),
+        }
+    )

@@ -1,0 +1,58 @@
+"""Numba, with its cache where it can be written: NUMBA_CACHE_DIR, the XDG cache, the lake, else in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _choose() -> bool:
+    """Point numba at a writable cache folder; False when there is none and code is compiled in memory."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return _usable(Path(os.environ["NUMBA_CACHE_DIR"]))
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    home = os.environ.get("HOME")
+    places = [Path(xdg)] if xdg else [Path(home) / ".cache"] if home else []
+    if os.environ.get("NOROSHI_LAKE"):
+        places.append(Path(os.environ["NOROSHI_LAKE"]) / ".cache")
+    for place in places:
+        folder = place / "noroshi" / "numba"
+        if _usable(folder):
+            os.environ["NUMBA_CACHE_DIR"] = str(folder)
+            return True
+    return False
+
+
+CACHED = _choose()
+
+import numba  # noqa: E402  (its cache folder must be chosen first)
+
+
+def kernel(function: F) -> F:
+    """Compile a hot loop: no GIL, no bounds checks, cached. Whoever writes one bounds every index itself.
+
+    NOROSHI_BOUNDSCHECK=1 compiles with bounds checks, for the fuzz tests.
+    """
+    check = os.environ.get("NOROSHI_BOUNDSCHECK") == "1"
+    compiled: F = numba.njit(nogil=True, cache=CACHED and not check, boundscheck=check)(function)
+    return compiled
+
+
+def helper(function: F) -> F:
+    """Compile a small function that is always inlined into a kernel."""
+    compiled: F = numba.njit(nogil=True, inline="never")(function)
+    return compiled

@@ -1,0 +1,129 @@
+"""Addresses in bulk: their stored bytes, their text, and the key of an observable; and interning."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import numpy as np
+import numpy.typing as npt
+
+from noroshi.wire.jit import kernel
+
+U64 = npt.NDArray[np.uint64]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+
+@kernel
+def pack(hi, lo, n, offsets, data):  # type: ignore[no-untyped-def]
+    """Stored form (`model.address`) of n addresses: fills offsets (n+1) and data; returns bytes used."""
+    p = 0
+    for k in range(n):
+        offsets[k] = p
+        if hi[k] == 0 and (lo[k] >> np.uint64(32)) == np.uint64(0xFFFF):
+            data[p] = 4
+            for b in range(4):
+                data[p + 1 + b] = np.uint8((lo[k] >> np.uint64(24 - 8 * b)) & np.uint64(255))
+            p += 5
+        else:
+            data[p] = 6
+            for b in range(8):
+                data[p + 1 + b] = np.uint8((hi[k] >> np.uint64(56 - 8 * b)) & np.uint64(255))
+                data[p + 9 + b] = np.uint8((lo[k] >> np.uint64(56 - 8 * b)) & np.uint64(255))
+            p += 17
+    offsets[n] = p
+    return p
+
+
+@kernel
+def dotted(lo, n, offsets, data):  # type: ignore[no-untyped-def]
+    """Dotted text of n IPv4 addresses (low 32 bits of lo): fills offsets (n+1) and data; bytes used."""
+    p = 0
+    for k in range(n):
+        offsets[k] = p
+        for b in range(4):
+            v = np.int64((lo[k] >> np.uint64(24 - 8 * b)) & np.uint64(255))
+            if v >= 100:
+                data[p] = 48 + v // 100
+                p += 1
+            if v >= 10:
+                data[p] = 48 + (v // 10) % 10
+                p += 1
+            data[p] = 48 + v % 10
+            p += 1
+            if b < 3:
+                data[p] = 46
+                p += 1
+    offsets[n] = p
+    return p
+
+
+@kernel
+def _keys(start, offsets, data, n, out):  # type: ignore[no-untyped-def]
+    for k in range(n):
+        h = start
+        for p in range(offsets[k], offsets[k + 1]):
+            h = (h ^ np.uint64(data[p])) * np.uint64(0x100000001B3)
+        h ^= h >> np.uint64(33)
+        h *= np.uint64(0xFF51AFD7ED558CCD)
+        h ^= h >> np.uint64(33)
+        h *= np.uint64(0xC4CEB9FE1A85EC53)
+        h ^= h >> np.uint64(33)
+        out[k] = np.int64(h)
+
+
+def keys(kind: str, offsets: I32, data: U8) -> npt.NDArray[np.int64]:
+    """`model.observable.key64` of n values given as Arrow string offsets (n+1) and bytes."""
+    start = 0xCBF29CE484222325
+    for byte in f"{kind}\0".encode():
+        start = ((start ^ byte) * 0x100000001B3) & ((1 << 64) - 1)
+    n = len(offsets) - 1
+    out = np.empty(n, np.int64)
+    _keys(np.uint64(start), offsets, data, n, out)
+    return out
+
+
+def texts(hi: U64, lo: U64) -> tuple[I32, U8]:
+    """Canonical text of addresses as Arrow string offsets (n+1) and bytes."""
+    n = len(lo)
+    if not hi.any() and bool((lo >> np.uint64(32) == np.uint64(0xFFFF)).all()):
+        offsets, data = np.empty(n + 1, np.int32), np.empty(15 * n, np.uint8)
+        return offsets, data[: dotted(lo, n, offsets, data)]
+    parts = []
+    for h, low in zip(hi.tolist(), lo.tolist(), strict=True):
+        if h == 0 and low >> 32 == 0xFFFF:
+            parts.append(str(ipaddress.IPv4Address(low & 0xFFFF_FFFF)).encode())
+        else:
+            parts.append(str(ipaddress.IPv6Address((h << 64) | low)).encode())
+    offsets = np.zeros(n + 1, np.int32)
+    np.cumsum([len(p) for p in parts], out=offsets[1:])
+    return offsets, np.frombuffer(b"".join(parts), np.uint8)
+
+
+@kernel
+def intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, seed):  # type: ignore[no-untyped-def]
+    """Give equal (hi, lo) equal ids in order of first appearance; the number of different ones.
+
+    slots: int32, all zero, a power of two more than 2n long. ids receives n ids, out_hi and out_lo the
+    different values.
+    """
+    mask = np.uint64(slots.size - 1)
+    count = 0
+    for k in range(n):
+        h = (lo[k] ^ seed) * np.uint64(0x9E3779B97F4A7C15)
+        h = (h ^ (h >> np.uint64(29)) ^ hi[k]) * np.uint64(0xBF58476D1CE4E5B9)
+        at = (h ^ (h >> np.uint64(32))) & mask
+        while True:
+            s = slots[at]
+            if s == 0:
+                slots[at] = count + 1
+                out_hi[count] = hi[k]
+                out_lo[count] = lo[k]
+                ids[k] = count
+                count += 1
+                break
+            if out_lo[s - 1] == lo[k] and out_hi[s - 1] == hi[k]:
+                ids[k] = s - 1
+                break
+            at = (at + np.uint64(1)) & mask
+    return count
