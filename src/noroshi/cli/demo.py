@@ -41,8 +41,9 @@ def command(state: State, folder: Path, open_: bool, lang: str | None) -> int:
 def _print(done: Demo, lang: str) -> None:
     out.line()
     out.table(
-        ("sample", "what it is", "packets", "flows"),
-        [(s.name, s.what, s.packets, s.flows) for s in done.sources], right=("packets", "flows"),
+        ("sample", "from", "packets", "flows", ""),
+        [(s.name, s.first_seen[:10], s.packets, s.flows, s.problem and "in part") for s in done.samples],
+        right=("packets", "flows"), keep=("from",),
     )  # fmt: skip
     out.line()
     rows = []
@@ -56,6 +57,8 @@ def _print(done: Demo, lang: str) -> None:
     out.line(f"report   {done.report[lang]}")
     out.line(f"STIX     {done.stix}")
     out.line(f"lake     {done.lake}")
+    for note in done.notes:
+        out.line(note)
     out.line("\nTry next:")
     for command_ in done.next_commands:
         out.line(f"  {command_}")

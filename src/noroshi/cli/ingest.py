@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from noroshi.cli import out
 from noroshi.cli.state import State, verb
+from noroshi.model.tlp import parse
 from noroshi.registry import SENSORS
 
 if TYPE_CHECKING:
@@ -59,52 +61,61 @@ def command(
         raise click.UsageError("name files or folders to read, or a folder with --follow (not both).")
     if once and follow is None:
         raise click.UsageError("--once goes with --follow.")
+    given: dict[str, Any] = {
+        "as_format": as_format, "tlp": parse(tlp) if tlp else None, "source_name": source_name,
+        "workers": workers,
+    }  # fmt: skip
     if follow is not None:
-        results = _follow(state, follow, settle, once)
+        results = _follow(state, follow, settle, once, given)
     else:
-        results = _ingest(state, paths, as_format, tlp, source_name, workers)
+        results = _ingest(state, paths, given)
     if state.json:
-        out.emit({"runs": [as_json(r) for r in results]})
-    else:
+        out.emit({"runs": [r.to_json() for r in results]})
+    elif follow is None:
         print_results(results)
     for result in results:
-        if result.problem:
+        if result.problem and follow is None:
             out.warn(f"{result.path}: {result.problem}")
     say_closing(state, results)
     return 3 if any(r.problem for r in results) else 0
 
 
-def _ingest(
-    state: State, paths: tuple[str, ...], as_format: str | None, tlp: str | None, source_name: str | None,
-    workers: int | None,
-) -> list[IngestResult]:  # fmt: skip
-    from noroshi.model.tlp import parse
+def _ingest(state: State, paths: tuple[str, ...], given: dict[str, Any]) -> list[IngestResult]:
     from noroshi.work.ingest import ingest
 
     lake = state.lake(create=True)
     with out.progress(state, "reading", total_bytes(paths)) as advance:
-        return ingest(
-            lake, list(paths), config=state.config(), as_format=as_format, tlp=parse(tlp) if tlp else None,
-            source_name=source_name, workers=workers, progress=advance,
-        )  # fmt: skip
+        return ingest(lake, list(paths), config=state.config(), progress=advance, **given)
 
 
-def _follow(state: State, folder: Path, settle: float, once: bool) -> list[IngestResult]:
+def _follow(
+    state: State, folder: Path, settle: float, once: bool, given: dict[str, Any]
+) -> list[IngestResult]:
     import signal
     import threading
 
     from noroshi.work.follow import follow
 
+    results: list[IngestResult] = []
+
+    def tell(result: IngestResult) -> None:
+        # Years may pass: only what --json or the closing line needs is kept.
+        results.append(result if state.json else replace(result, tables={}))
+        rows = out.count(result.tables.get("flows", 0), "flow")
+        out.say(state, f"{result.path}: {result.problem or ('known already' if result.known else rows)}")
+
     stop = threading.Event()
     before = [(s, signal.signal(s, lambda *_: stop.set())) for s in (signal.SIGINT, signal.SIGTERM)]
     out.say(state, f"Watching {folder}" + ("." if once else "; Ctrl-C ends it after the file at hand."))
     try:
-        return follow(
-            state.lake(create=True), folder, config=state.config(), settle_s=settle, once=once, stop=stop
-        )
+        follow(
+            state.lake(create=True), folder, config=state.config(), settle_s=settle, once=once, stop=stop,
+            on_result=tell, **given,
+        )  # fmt: skip
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+    return results
 
 
 def total_bytes(paths: tuple[str, ...]) -> int | None:
@@ -116,15 +127,6 @@ def total_bytes(paths: tuple[str, ...]) -> int | None:
         files = path.rglob("*") if path.is_dir() else [path]
         total += sum(f.stat().st_size for f in files if f.is_file())
     return total
-
-
-def as_json(result: IngestResult) -> dict[str, Any]:
-    """One element of `runs` in the shape scripts rely on."""
-    return {
-        "path": str(result.path), "format": result.format, "run_id": result.run_id, "sha256": result.sha256,
-        "tables": dict(result.tables), "rejects": result.rejects, "seconds": round(result.seconds, 3),
-        "known": result.known, "problem": result.problem,
-    }  # fmt: skip
 
 
 def print_results(results: list[IngestResult]) -> None:

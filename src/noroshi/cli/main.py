@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -39,6 +39,10 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 
+class PipeClosed(Exception):
+    """Whoever read our output has gone (`| head`)."""
+
+
 class Verbs(click.Group):
     """A group whose commands are imported when they run, and listed from the table alone."""
 
@@ -60,6 +64,13 @@ class Verbs(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             raise click.UsageError(_unknown(args[0]), ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as e:
+            # click would end the process with status 1, which says that a check found something.
+            raise PipeClosed from e
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -108,7 +119,7 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nInterrupted. What was finished is kept; run the same command again.", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, PipeClosed):
         return _pipe_closed()
     except NoroshiError as e:
         click.echo(f"{type(e).__name__}: {_visible(str(e))}", err=True)
@@ -144,7 +155,7 @@ def _os_error(e: OSError) -> str:
 
 
 def _pipe_closed() -> int:
-    # Whoever read our output has gone (`| head`): not an error, but what is left must not be flushed at exit.
+    # Not an error, but what is left in the buffer must not be flushed at exit.
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     return EXIT_PIPE_CLOSED

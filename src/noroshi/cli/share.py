@@ -20,8 +20,14 @@ def command() -> None:
 @click.option(
     "--for", "recipient", required=True, type=click.Choice(list(RECIPIENTS)), help="Who will read it."
 )
-@click.option("--out", "path", required=True, metavar="PATH", help="The file to write; - for standard output.",
-              type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))  # fmt: skip
+@click.option(
+    "--out",
+    "path",
+    required=True,
+    metavar="PATH",
+    help="The file to write; - for standard output.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+)
 @click.option(
     "--since",
     "since_",

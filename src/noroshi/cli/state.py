@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from noroshi.config import Config
-    from noroshi.lake import Lake
+    from noroshi.lake.handle import Lake
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ class State:
 
     def lake(self, *, create: bool = False) -> Lake:
         """The lake, opened; raises LakeError when there is none and `create` is false."""
-        from noroshi.lake import Lake
+        from noroshi.lake.handle import Lake
         from noroshi.model.errors import LakeError
 
         if not create and not self.lake_path.is_dir():
@@ -69,7 +69,8 @@ def global_options(*, hidden: bool) -> Callable[[F], F]:
                          help="The lake's folder. [NOROSHI_LAKE, else ./noroshi-lake]")(f)  # fmt: skip
         return click.option("--config", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
                             callback=_into("config_given"), hidden=hidden,
-                            help="Configuration. [NOROSHI_CONFIG, LAKE/noroshi.toml, ./noroshi.toml]")(f)  # fmt: skip
+                            help="Configuration. [NOROSHI_CONFIG, LAKE/noroshi.toml, ./noroshi.toml]",
+                            )(f)  # fmt: skip
 
     return wrap
 

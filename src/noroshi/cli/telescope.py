@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import click
 
 from noroshi.cli import out
@@ -21,23 +23,25 @@ def guess(state: State, limit: int) -> int:
     The answer is TOML to paste into noroshi.toml; `noroshi analyse` then uses it, nothing is read again.
     """
     from noroshi.work.telescope import guess as propose
+    from noroshi.work.telescope import toml
 
     config = state.config()
-    proposals = propose(state.lake(), config=config)[:limit]
+    found = propose(state.lake(), config=config)
     if state.json:
-        out.emit([p.to_json() for p in proposals])
+        out.emit(found.to_json()[:limit])
         return 0
-    for p in proposals:
-        out.line(p.toml())
-    target = config.path or state.lake_path / "noroshi.toml"
-    if proposals:
-        out.say(
-            state,
-            f"{out.count(len(proposals), 'proposal')}. "
-            f"Paste what is right into {target}, then: noroshi analyse",
-        )
+    taken = {t.name for t in config.telescopes}
+    names = (name for n in count(1) if (name := f"telescope-{n}") not in taken)
+    for proposal, name in zip(found.proposals[:limit], names, strict=False):
+        out.line(toml(proposal, name))
+    for note in found.notes:
+        out.say(state, note)
+    if found.proposals:
+        target = config.path or state.lake_path / "noroshi.toml"
+        n = out.count(len(found.proposals), "proposal")
+        out.say(state, f"{n}. Paste what is right into {target}, then: noroshi analyse")
     else:
-        out.say(state, "Nothing to propose: the configured telescopes cover what is stored, or nothing is.")
+        out.say(state, "Nothing to propose beyond the configured telescopes.")
     return 0
 
 

@@ -1,0 +1,65 @@
+"""`noroshi config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.support import noroshi
+
+GOOD = """
+own = ["198.51.100.0/24"]
+timezone = "Asia/Tokyo"
+[[telescope]]
+name = "campus"
+prefixes = ["192.0.2.0/24"]
+live = [{from = 2024-04-01T00:00:00Z}]
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "noroshi.toml"
+    path.write_text(text)
+    return path
+
+
+def test_show(tmp_path: Path) -> None:
+    ran = noroshi("--config", write(tmp_path, GOOD), "config", "show")
+    assert ran.code == 0
+    assert "campus: 192.0.2.0/24; live 2024-04-01T00:00:00Z to now" in ran.out
+
+
+def test_show_json(tmp_path: Path) -> None:
+    ran = noroshi("config", "show", "--json", "--config", write(tmp_path, GOOD))
+    assert ran.json["telescopes"][0]["live"] == [{"from": "2024-04-01T00:00:00Z", "to": None}]
+    assert ran.json["timezone"] == "Asia/Tokyo"
+    assert ran.err == ""
+
+
+def test_check_good(tmp_path: Path) -> None:
+    ran = noroshi("--config", write(tmp_path, GOOD), "config", "check")
+    assert ran.code == 0
+    assert "1 telescope, 1 own prefix" in ran.out
+
+
+def test_check_names_file_entry_and_mend(tmp_path: Path) -> None:
+    for bad, words in {
+        "own = ['nonsense']": "not a network prefix",
+        "timezone = 'Mars/Base'": "Asia/Tokyo",
+        "colour = 'red'": "colour",
+        "own = [": "not valid TOML",
+        "[analyse.scaner]\nx = 1": "names no analyser",
+    }.items():
+        ran = noroshi("--config", write(tmp_path, bad), "config", "check")
+        assert ran.code == 2, bad
+        assert words in ran.err
+        assert "noroshi.toml" in ran.err
+
+
+def test_a_named_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    assert noroshi("--config", tmp_path / "none.toml", "config", "show").code == 2
+
+
+def test_telescopes_are_listed(tmp_path: Path) -> None:
+    ran = noroshi("--config", write(tmp_path, GOOD), "telescope", "list")
+    assert "campus" in ran.out
+    assert noroshi("--config", write(tmp_path, ""), "telescope", "list").out == ""
