@@ -1,0 +1,196 @@
+# ruff: noqa: S608 - SQL made of names from model.tables and of quoted literals
+"""Compaction: many small files of a partition become few sorted ones, swapped in one commit.
+
+Engines that offer an `optimize` of their own lose the order of rows, and two of them that meet double every
+row without an error; here the exchange carries a mutex, and the one that comes second plans again.
+Sorted files of one pass form a set and do not overlap; a partition may hold several sets, so that adding a
+little to a lot does not rewrite the lot each time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from noroshi.lake.delta import SWAP, DataFile, Store, Written
+from noroshi.lake.encoding import COMPACT_SQL, is_sorted
+from noroshi.lake.errors import Conflict, disk
+from noroshi.lake.files import statistics_of
+from noroshi.lake.runs import PENDING, RunInfo
+from noroshi.lake.sql import connect, literal, quoted, ram
+from noroshi.lake.swap import ATTEMPTS, discard
+from noroshi.model.errors import LakeError
+from noroshi.model.schema import Table
+
+if TYPE_CHECKING:
+    from noroshi.lake.handle import Lake
+
+FRESH_FILES = 8
+"""Unsorted files of a day beyond which it is worth sorting: each costs a point query about a millisecond."""
+FRESH_LINK_FILES = 32
+FRESH_LINK_ROWS = 1_000_000
+SMALL_FILES = 32
+"""Files of a table without partitions, such as runs."""
+SETS = 4
+"""Sorted sets a partition may keep; beyond, they are merged."""
+
+FILE_ROWS = 4_000_000
+"""Rows of one sorted file at most: bounds what taking one run out must copy."""
+MEMORY = 1_200_000_000
+"""Bytes the engine may use while sorting; the rest is spilled to the lake's folder."""
+
+
+def needed(lake: Lake) -> list[tuple[str, date | None]]:
+    """Partitions (table, day) with too many files, or of a day that is over and not yet one sorted set."""
+    today = datetime.now(UTC).date()
+    out = []
+    for name, store in lake.stores.items():
+        for day, files in _partitions(store.files()).items():
+            if _worth(name, day, files, today):
+                out.append((name, day))
+    return out
+
+
+def _worth(name: str, day: date | None, files: Sequence[DataFile], today: date) -> bool:
+    fresh = [f for f in files if not is_sorted(f.path)]
+    if name == "links":
+        return len(fresh) > FRESH_LINK_FILES or sum(f.rows for f in fresh) > FRESH_LINK_ROWS
+    if day is None:
+        return len(fresh) > SMALL_FILES
+    # A day that is over gets few more rows: now is the time, unless a single file holds hardly anything.
+    closed = day < today and (len(fresh) > 1 or sum(f.rows for f in fresh) > FRESH_LINK_ROWS // 10)
+    return len(fresh) > FRESH_FILES or closed
+
+
+def compact(lake: Lake, table: str | None, *, only_needed: bool) -> dict[str, int]:
+    """Compacts one table or all; rows rewritten by table. See Lake.compact."""
+    wanted = needed(lake) if only_needed else None
+    out: dict[str, int] = {}
+    for name, store in lake.stores.items():
+        if table not in (None, name):
+            continue
+        for day in list(_partitions(store.files())):
+            if wanted is None or (name, day) in wanted:
+                out[name] = out.get(name, 0) + _partition(lake, store, day, full=wanted is None)
+    return {name: rows for name, rows in out.items() if rows}
+
+
+def _partitions(files: Sequence[DataFile]) -> dict[date | None, list[DataFile]]:
+    out: dict[date | None, list[DataFile]] = {}
+    for file in sorted(files, key=lambda f: (f.day or date.min, f.path)):
+        out.setdefault(file.day, []).append(file)
+    return out
+
+
+def _partition(lake: Lake, store: Store, day: date | None, *, full: bool) -> int:
+    """Compacts one partition; rows rewritten."""
+    for _ in range(ATTEMPTS):
+        # Runs first: a run that closes in between is taken next time.
+        runs = lake.log.load()
+        files = _partitions(store.files()).get(day, [])
+        inputs = _inputs([f for f in files if _settled(f, runs)], full=full)
+        if not inputs:
+            return 0
+        written = _sorted(lake, store, day, inputs)
+        try:
+            store.commit(written, inputs, mutex=SWAP, data_change=False)
+        except BaseException as e:
+            discard(store, written)
+            if isinstance(e, Conflict):
+                continue
+            raise
+        return sum(f.rows for f in inputs)
+    raise LakeError("other processes keep changing the same files", where=str(store.root),
+                    todo="Run `noroshi lake compact` again.")  # fmt: skip
+
+
+def _settled(file: DataFile, runs: dict[str, RunInfo]) -> bool:
+    """True when all runs that may have rows in a fresh file are closed; sorted files always are."""
+    if is_sorted(file.path) or file.runs is None:
+        return True
+    low, high = file.runs
+    if low == high:
+        return low in runs and runs[low].state == "closed"
+    return not any(r.state == "open" or r.problem == PENDING for i, r in runs.items() if low <= i <= high)
+
+
+def _set_of(file: DataFile) -> str:
+    return file.path.rpartition("/")[2].split("-")[1]
+
+
+def _inputs(files: Sequence[DataFile], *, full: bool) -> list[DataFile]:
+    """The files to merge: everything when `full`, else the fresh ones and sets not much larger than them."""
+    sets: dict[str, list[DataFile]] = {}
+    for file in files:
+        if is_sorted(file.path):
+            sets.setdefault(_set_of(file), []).append(file)
+    fresh = [f for f in files if not is_sorted(f.path)]
+    if full or len(sets) > SETS:
+        return list(files) if fresh or len(sets) > 1 else []
+    taken = list(fresh)
+    for members in sorted(sets.values(), key=lambda m: sum(f.rows for f in m)):
+        # Merging like with like: each row is rewritten a logarithmic number of times.
+        if taken and sum(f.rows for f in members) <= 2 * sum(f.rows for f in taken):
+            taken += members
+    return taken
+
+
+def _sorted(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFile]) -> list[Written]:
+    """Writes the rows of `inputs` as one sorted set of files."""
+    table = store.table
+    folder = store.root / (f"day={day.isoformat()}" if day else "")
+    name = uuid.uuid4().hex[:16]
+    listed = ", ".join(literal(str(store.root / f.path)) for f in inputs)
+    columns = ", ".join(quoted(c.name) for c in table.columns)
+    source = f"(SELECT {columns} FROM read_parquet([{listed}], hive_partitioning=false))"
+    con = connect(lake.temporary, memory=min(MEMORY, ram() // 3))
+    written: list[Written] = []
+    try:
+        cuts = _cuts(con, table, source, sum(f.rows for f in inputs))
+        for number, condition in enumerate(cuts):
+            path = folder / f"c-{name}-{number}.parquet"
+            order = ", ".join(quoted(c) for c in table.sort) or "ALL"
+            query = f"SELECT * FROM {source} WHERE {condition} ORDER BY {order}"
+            try:
+                con.execute(f"COPY ({query}) TO {literal(str(path))} ({COMPACT_SQL})")
+                written.append(statistics_of(store.root, path, day))
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return [w for w in written if w.rows]
+    except BaseException as e:
+        discard(store, written)
+        if isinstance(e, (duckdb.Error, OSError)) and not isinstance(e, LakeError):
+            raise disk(e, folder) from e
+        raise
+    finally:
+        con.close()
+
+
+def _cuts(con: duckdb.DuckDBPyConnection, table: Table, source: str, rows: int) -> list[str]:
+    """SQL conditions that part the rows into ranges of the first sort column, about FILE_ROWS each."""
+    pieces = -(-rows // FILE_ROWS)
+    if pieces <= 1 or not table.sort:
+        return ["true"]
+    column = quoted(table.sort[0])
+    # Exact ranks of a sample: the ranges need only be roughly equal.
+    sample = con.execute(
+        f"SELECT {column} AS v FROM {source} USING SAMPLE 20000 ROWS (reservoir, 1) ORDER BY v"
+    ).fetchall()
+    points = sorted({sample[len(sample) * i // pieces][0] for i in range(1, pieces)})
+    shown = [_constant(p) for p in points]
+    if not shown:
+        return ["true"]
+    inner = [f"{column} >= {a} AND {column} < {b}" for a, b in itertools.pairwise(shown)]
+    return [f"{column} < {shown[0]}", *inner, f"{column} >= {shown[-1]}"]
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"unhex('{value.hex()}')"
+    return literal(value) if isinstance(value, str) else str(value)

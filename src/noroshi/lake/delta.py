@@ -1,0 +1,229 @@
+"""One Delta table: its live files and its commits. Nothing else in the lake reads or writes a log."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from noroshi.lake.errors import Conflict, telling
+from noroshi.model.schema import Table
+
+SWAP = "noroshi.swap"
+"""Application id of the mutex that every exchange of files carries: of two that meet, one is refused."""
+
+CLOSE = "noroshi.close"
+"""The same for closing runs, and for new revisions of findings."""
+
+_BUSY = {"flows": "20"}
+"""Commits between checkpoints: the log since the last one is replayed on opening; each lists all files."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A live data file as the log knows it; immutable, so whatever is learned of it may be kept by name."""
+
+    path: str
+    """Relative to the table's folder."""
+    size: int
+    rows: int
+    day: date | None = None
+    runs: tuple[str, str] | None = None
+    """Smallest and largest run_id in it; equal when all rows are of one run."""
+    key: tuple[int, int] | None = None
+    """Smallest and largest `key` (links)."""
+
+    def may_hold(self, run_id: str) -> bool:
+        """False when no row can be of that run."""
+        return self.runs is None or self.runs[0] <= run_id <= self.runs[1]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A data file on disk that no commit names yet."""
+
+    path: str
+    size: int
+    rows: int
+    day: date | None = None
+    stats: dict[str, tuple[Any, Any, int]] = field(default_factory=dict)
+    """Column -> smallest, largest, number of nulls."""
+
+
+class Store:
+    """The Delta table of one table of the lake. Safe to use from several threads."""
+
+    def __init__(self, lake: Path, table: Table) -> None:
+        self.table = table
+        self.root = lake / table.name
+        self._delta: Any = None
+        self._version = -1
+        self._files: dict[str, DataFile] = {}
+        self._lock = threading.RLock()
+
+    def files(self) -> list[DataFile]:
+        """The live files now; empty when nothing was ever written."""
+        with self._lock, telling(self.root):
+            if self._open():
+                self._delta.update_incremental()
+                self._read()
+            return list(self._files.values())
+
+    def _open(self) -> bool:
+        """Loads the table once; False when it does not exist yet."""
+        if self._delta is None and any(self.root.glob("_delta_log/*.json")):
+            from deltalake import DeltaTable
+
+            self._delta = DeltaTable(self.root)
+        return self._delta is not None
+
+    def _create(self) -> None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "delta.checkpointInterval": _BUSY.get(self.table.name, "10"),
+            "delta.deletedFileRetentionDuration": "interval 1 days",
+        }
+        try:
+            self._delta = DeltaTable.create(
+                self.root,
+                self.table.arrow(partition=True),
+                mode="ignore",
+                partition_by=self._partition(),
+                description=self.table.doc,
+                configuration=settings,
+            )
+        except DeltaError:  # another process was first
+            self._delta = DeltaTable(self.root)
+
+    def _partition(self) -> list[str]:
+        return ["day"] if self.table.partitioned else []
+
+    def _read(self) -> None:
+        if self._delta.version() == self._version:
+            return
+        actions = pa.table(self._delta.get_add_actions(flatten=True))
+        names = set(actions.column_names)
+
+        def column(name: str) -> list[Any]:
+            return actions[name].to_pylist() if name in names else [None] * len(actions)
+
+        old, new = self._files, {}
+        rest = zip(
+            *map(
+                column,
+                [
+                    "size_bytes",
+                    "num_records",
+                    "partition.day",
+                    "min.run_id",
+                    "max.run_id",
+                    "min.key",
+                    "max.key",
+                ],
+            ),
+            strict=True,
+        )
+        for path, (size, rows, day, run_low, run_high, low, high) in zip(column("path"), rest, strict=True):
+            new[path] = old.get(path) or DataFile(
+                path, size, rows, _day(day), _pair(run_low, run_high), _pair(low, high)
+            )
+        self._files, self._version = new, self._delta.version()
+
+    def commit(
+        self,
+        add: Sequence[Written],
+        remove: Iterable[DataFile] = (),
+        *,
+        mutex: str | None = None,
+        data_change: bool = True,
+    ) -> None:
+        """Makes `add` live and takes `remove` out, together or not at all.
+
+        With `mutex`, raises Conflict when another commit with it came after the last call of `files()`, and
+        when a file in `remove` is gone. Raises LakeError when the log cannot be written.
+        """
+        from deltalake import CommitProperties
+        from deltalake.exceptions import CommitFailedError
+        from deltalake.transaction import AddAction, RemoveAction, Transaction
+
+        now = int(time.time() * 1000)
+        with self._lock, telling(self.root):
+            if not self._open():
+                self._create()
+            actions: list[Any] = [
+                AddAction(w.path, w.size, _values(w.day), now, data_change, _stats(w)) for w in add
+            ]
+            actions += [
+                RemoveAction(f.path, data_change, now, size=f.size, partition_values=_values(f.day))
+                for f in remove
+            ]
+            marks = None
+            if mutex:
+                marks = [Transaction(mutex, (self._delta.transaction_version(mutex) or 0) + 1, now)]
+            try:
+                self._delta.create_write_transaction(
+                    actions,
+                    "append",
+                    self.table.arrow(partition=True),
+                    self._partition(),
+                    commit_properties=CommitProperties(app_transactions=marks),
+                )
+            except CommitFailedError as e:
+                self._delta.update_incremental()
+                raise Conflict(str(e), where=str(self.root), todo="Run the command again.") from e
+            self._delta.update_incremental()
+
+    def vacuum(self, hours: int) -> list[str]:
+        """Deletes files no commit has named for `hours`; what was deleted, relative to the table."""
+        with self._lock, telling(self.root):
+            if not self._open():
+                return []
+            self._delta.update_incremental()
+            return list(
+                self._delta.vacuum(
+                    retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True
+                )
+            )
+
+
+def _values(day: date | None) -> dict[str, str | None]:
+    return {} if day is None else {"day": day.isoformat()}
+
+
+def _day(value: Any) -> date | None:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _pair(low: Any, high: Any) -> tuple[Any, Any] | None:
+    return None if low is None or high is None else (low, high)
+
+
+def _stats(written: Written) -> str:
+    """The statistics of an add action, as the protocol wants them."""
+    shown = {
+        name: (_json(low), _json(high)) for name, (low, high, _) in written.stats.items() if low is not None
+    }
+    return json.dumps(
+        {
+            "numRecords": written.rows,
+            "minValues": {name: low for name, (low, _) in shown.items()},
+            "maxValues": {name: high for name, (_, high) in shown.items()},
+            "nullCount": {name: nulls for name, (_, _, nulls) in written.stats.items()},
+        }
+    )
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,156 @@
+"""The states of runs: what makes rows of several tables appear and vanish together."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from noroshi.lake.delta import CLOSE, Store
+from noroshi.lake.errors import telling
+from noroshi.lake.files import write_rows
+from noroshi.lake.owner import is_gone, me
+from noroshi.lake.shape import after
+from noroshi.model.tables import TABLES
+from noroshi.model.tlp import DEFAULT, Tlp
+
+PENDING = "its rows are still to be deleted"
+"""`problem` of a run marked dropped or forgotten until its rows are gone from the tables."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The newest state of a run: one row of `runs`."""
+
+    run_id: str
+    state: str
+    """open, closed, dropped or forgotten."""
+    path: str
+    source: str
+    format: str
+    parser_version: int
+    tlp: Tlp = DEFAULT
+    at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    owner: str = ""
+    sha256: str | None = None
+    size: int | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    """`tables`: rows by table; `rejects`; and what the sensor counted."""
+    problem: str | None = None
+    seconds: float | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str] | None:
+        """What makes two runs the same bytes read the same way; None while the digest is unknown."""
+        return (self.sha256, self.format, self.source) if self.sha256 else None
+
+    @property
+    def days(self) -> list[date]:
+        """UTC days its rows may be of, first to last."""
+        if self.first_seen is None or self.last_seen is None:
+            return []
+        first, last = self.first_seen.date(), self.last_seen.date()
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    def rows(self, table: str) -> int:
+        """Rows it stored in a table."""
+        return int(self.counts.get("tables", {}).get(table, 0))
+
+    def row(self) -> dict[str, Any]:
+        """As a row of `runs`."""
+        out = {c.name: getattr(self, c.name) for c in TABLES["runs"].columns}
+        return out | {"tlp": self.tlp.value, "counts": json.dumps(self.counts, sort_keys=True)}
+
+
+def from_row(row: dict[str, Any]) -> RunInfo:
+    """From a row of `runs`."""
+    return RunInfo(**row | {"tlp": Tlp(row["tlp"]), "counts": json.loads(row["counts"] or "{}")})
+
+
+class RunLog:
+    """The table `runs`, read incrementally: its files never change."""
+
+    def __init__(self, lake: Path) -> None:
+        self.lake = lake
+        self.store = Store(lake, TABLES["runs"])
+        self._seen: set[str] = set()
+        self._newest: dict[str, RunInfo] = {}
+        self._lock = threading.RLock()
+
+    def load(self) -> dict[str, RunInfo]:
+        """The newest state of every run, now."""
+        with self._lock:
+            for file in self.store.files():
+                if file.path not in self._seen:
+                    self._read(file.path)
+            return dict(self._newest)
+
+    def _read(self, path: str) -> None:
+        with telling(self.store.root / path):
+            rows = pq.read_table(self.store.root / path, partitioning=None).to_pylist()
+        for row in rows:
+            info = from_row(row)
+            old = self._newest.get(info.run_id)
+            if old is None or info.at >= old.at:
+                self._newest[info.run_id] = info
+        self._seen.add(path)
+
+    def append(self, infos: Sequence[RunInfo], *, mutex: bool = False) -> None:
+        """Stores new states in one commit; with `mutex`, Conflict when another one closed in between."""
+        if not infos:
+            return
+        with self._lock:
+            owner, stamped = me(), []
+            for info in infos:
+                old = self._newest.get(info.run_id)
+                stamped.append(replace(info, at=after(old.at if old else None), owner=owner))
+            rows = pa.Table.from_pylist([i.row() for i in stamped], schema=TABLES["runs"].arrow())
+            with telling(self.store.root):
+                written = write_rows(self.lake, TABLES["runs"], rows, f"f-{uuid.uuid4().hex}")
+            try:
+                self.store.commit([written], mutex=CLOSE if mutex else None)
+            except BaseException:
+                (self.store.root / written.path).unlink(missing_ok=True)
+                raise
+
+
+def orphans(newest: dict[str, RunInfo]) -> list[RunInfo]:
+    """Open runs, and runs half taken out, whose owner is gone."""
+    return [r for r in newest.values() if (r.state == "open" or r.problem == PENDING) and is_gone(r.owner)]
+
+
+def twins(newest: dict[str, RunInfo], info: RunInfo) -> tuple[list[RunInfo], list[RunInfo]]:
+    """Closed runs of the same bytes: those that make `info` known, and those it replaces."""
+    if info.identity is None:
+        return [], []
+    same = [
+        r for r in newest.values()
+        if r.state == "closed" and r.identity == info.identity and r.run_id != info.run_id
+    ]  # fmt: skip
+    known = [r for r in same if r.parser_version >= info.parser_version]
+    return known, [r for r in same if r.parser_version < info.parser_version]
+
+
+def hidden(first: dict[str, RunInfo], second: dict[str, RunInfo]) -> tuple[frozenset[str], frozenset[str]]:
+    """(visible, hidden) run ids by the runs-tables-runs rule.
+
+    Visible is what was closed before the tables were loaded and still is; everything else that had been
+    announced by the time they were loaded is hidden.
+    """
+    visible = frozenset(i for i, r in first.items() if r.state == "closed" and second[i].state == "closed")
+    return visible, frozenset(second.keys() - visible)
+
+
+def ids(infos: Iterable[RunInfo]) -> set[str]:
+    """Their run ids."""
+    return {i.run_id for i in infos}

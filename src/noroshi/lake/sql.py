@@ -1,0 +1,183 @@
+# ruff: noqa: S608 - SQL made of names from model.tables and of quoted literals
+"""DuckDB, shut in: one SELECT at a time over exactly the files of a snapshot.
+
+Two locks, either of which would do for most: the engine may open no file but those named and no network, load
+no extension and change no setting; and the text is parsed first, and refused if it is anything but one
+SELECT over the lake's tables and a few functions that make rows out of nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from noroshi.lake import macros
+from noroshi.model.errors import LakeError, UsageError
+from noroshi.model.schema import Table
+
+MEMORY_SHARE = 0.25
+"""Of the machine's memory a query may use before it spills to the lake's folder."""
+
+_ROW_MAKERS = {"unnest", "range", "generate_series", "repeat", "repeat_row"}
+_SQL_TYPES = {
+    "address": "BLOB", "string": "VARCHAR", "bool": "BOOLEAN", "int16": "SMALLINT", "int32": "INTEGER",
+    "int64": "BIGINT", "float64": "DOUBLE", "ts": "TIMESTAMPTZ", "date": "DATE", "strings": "VARCHAR[]",
+}  # fmt: skip
+
+
+def connect(
+    temporary: Path, *, memory: int | None = None, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A connection to an empty database in memory that installs and loads nothing and scans no variables."""
+    config: dict[str, str] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": str(temporary),
+        "memory_limit": f"{(memory or int(ram() * MEMORY_SHARE)) // 1_000_000}MB",
+    }
+    if threads:
+        config["threads"] = str(threads)
+    con = duckdb.connect(config=config)  # type: ignore[arg-type]
+    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET enable_progress_bar=false")
+    return con
+
+
+def ram() -> int:
+    """Bytes of memory in this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def scan(table: Table, files: Sequence[Path]) -> str:
+    """SQL of all rows of these files with the table's columns and `day`; of none, with the right types."""
+    names = ", ".join(quoted(c.name) for c in table.columns)
+    if files:
+        listed = ", ".join(literal(str(f)) for f in files)
+        if table.partitioned:
+            how, names = "hive_partitioning=true, hive_types={'day': DATE}", f"{names}, day"
+        else:
+            how = "hive_partitioning=false"
+        return f"SELECT {names} FROM read_parquet([{listed}], {how}, union_by_name=false)"
+    empty = [f"NULL::{_SQL_TYPES[c.type]} AS {quoted(c.name)}" for c in table.columns]
+    if table.partitioned:
+        empty.append("NULL::DATE AS day")
+    return f"SELECT {', '.join(empty)} WHERE false"
+
+
+class Locked:
+    """A locked connection with views; several threads may ask at once."""
+
+    def __init__(
+        self, temporary: Path, views: dict[str, str], files: Sequence[Path], tables: dict[str, pa.Table]
+    ) -> None:
+        self._names = {*views, *tables}
+        con = self._con = connect(temporary)
+        self._lock = threading.Lock()
+        macros.install(con)
+        for name, rows in tables.items():
+            con.register("_rows", rows)
+            con.execute(f"CREATE TABLE {quoted(name)} AS FROM _rows")
+            con.unregister("_rows")
+        allowed = ", ".join(literal(str(f)) for f in files)
+        con.execute(f"SET allowed_paths=[{allowed}]; SET enable_external_access=false")
+        for name, text in views.items():
+            con.execute(f"CREATE VIEW {quoted(name)} AS {text}")
+        con.execute("SET lock_configuration=true")
+
+    def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """The answer to one SELECT. UsageError when it is not one, or wrong; LakeError when it fails."""
+        with self._lock:
+            cursor = self._con.cursor()
+        try:
+            with telling_sql():
+                self._check(cursor, text)
+                answer: pa.Table = cursor.sql(text, params=params or None).to_arrow_table()
+                return answer
+        finally:
+            cursor.close()
+
+    def _check(self, con: duckdb.DuckDBPyConnection, text: str) -> None:
+        statements = con.extract_statements(text)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError(
+                "only one SELECT statement is allowed", todo="Queries read; nothing can be changed."
+            )
+        row = con.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()
+        tree = json.loads(row[0][0]) if row else {"error": True}
+        if tree["error"]:
+            raise UsageError(
+                "only a plain SELECT statement is allowed", todo="Write PIVOT with FILTER or CASE."
+            )
+        with_names = {str(key).lower() for key in _named(tree)}
+        for kind, name in _sources(tree):
+            if kind == "TABLE_FUNCTION" and name.lower() not in _ROW_MAKERS:
+                raise UsageError(f"the function {name} cannot be used here",
+                                 todo=f"Tables: {', '.join(sorted(self._names))}.")  # fmt: skip
+            if kind == "BASE_TABLE" and name.lower() not in self._names | with_names:
+                raise UsageError(
+                    f"there is no table {name}", todo=f"Tables: {', '.join(sorted(self._names))}."
+                )
+
+
+def _sources(node: Any) -> Iterator[tuple[str, str]]:
+    """(type, name) of every table and table function in a parsed statement."""
+    if isinstance(node, dict):
+        if node.get("type") == "TABLE_FUNCTION":
+            yield "TABLE_FUNCTION", str((node.get("function") or {}).get("function_name"))
+        elif node.get("type") == "BASE_TABLE":
+            yield "BASE_TABLE", str(node.get("table_name"))
+        for child in node.values():
+            yield from _sources(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _sources(child)
+
+
+def _named(node: Any) -> Iterator[str]:
+    """Names that WITH gives, anywhere in the statement."""
+    if isinstance(node, dict):
+        for entry in (node.get("cte_map") or {}).get("map") or []:
+            yield entry["key"]
+        for child in node.values():
+            yield from _named(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _named(child)
+
+
+class telling_sql:
+    """Turns the engine's errors into UsageError (the text is wrong) or LakeError (the store or memory)."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, duckdb.Error):
+            return
+        text = str(error).strip()
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise LakeError(f"the query needs too much memory: {text}",
+                            todo="Restrict it, for example to a day.") from error  # fmt: skip
+        if isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException)):
+            raise LakeError(
+                text, todo="Run it again; if it fails again, run `noroshi lake verify`."
+            ) from error
+        raise UsageError(text, todo='`noroshi sql "DESCRIBE flows"` shows a table\'s columns.') from error
