@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from noroshi.cli import out, show
@@ -36,7 +38,7 @@ def command(state: State, names: tuple[str, ...], again: bool, lang: str | None,
     return 0
 
 
-def _closing(changes: list[tuple[object, str]], days: int) -> str:
+def _closing(changes: Sequence[tuple[object, str]], days: int) -> str:
     if not changes:
         return (
             f"Nothing new in {out.count(days, 'day')} judged."

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TLP_WORDS = ("clear", "green", "amber", "amber+strict", "red")
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A time span in seconds: 60, 60s or 2m."""
 
     name = "span"

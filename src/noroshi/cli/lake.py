@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from noroshi.cli import out
@@ -25,14 +23,15 @@ def status(state: State) -> int:
     if state.json:
         out.emit(document)
         return 0
-    for name, value in document.items():
-        if not isinstance(value, dict | list):
-            out.line(f"{name:<10} {value}")
+    head = ("table", "rows", "days", "files", "not yet sorted", "size")
     rows = [
-        (name, t.get("rows"), t.get("files"), out.size(t.get("bytes") or 0))
+        (name, t["rows"], t["days"] or "", t["files"], t["fresh_files"], out.size(t["bytes"]))
         for name, t in document["tables"].items()
     ]
-    out.table(("table", "rows", "files", "size"), rows, right=("rows", "files", "size"))
+    out.table(head, rows, right=head[1:])
+    span = f", {document['first_day']} to {document['last_day']}" if document["days"] else ""
+    todo = " Next: noroshi lake compact" if document["needs_compaction"] else ""
+    out.say(state, f"{document['path']}: {out.size(document['bytes'])}{span}.{todo}")
     return 0
 
 
@@ -40,33 +39,38 @@ def status(state: State) -> int:
 @click.argument("table", required=False, type=click.Choice(sorted(TABLES)))
 def compact(state: State, table: str | None) -> int:
     """Rewrites small files into large sorted ones, so that questions are answered faster."""
-    result: Any = state.lake().compact(table)
+    with out.progress(state, "compacting"):
+        rewritten = state.lake().compact(table)
     if state.json:
-        out.emit({"compacted": result})
-    out.say(state, "Compacted. Old files go with: noroshi lake vacuum")
+        out.emit({"rows": rewritten})
+    rows = out.count(sum(rewritten.values()), "row")
+    out.say(state, f"Rewrote {rows} in order. The old files go with: noroshi lake vacuum")
     return 0
 
 
 @verb("vacuum", parent=command)
-def vacuum(state: State) -> int:
+@click.option(
+    "--hours", type=click.IntRange(1), default=24, show_default=True, help="Keep what was in use since."
+)
+def vacuum(state: State, hours: int) -> int:
     """Deletes files that no reader needs any more."""
-    result: Any = state.lake().vacuum()
+    deleted = state.lake().vacuum(hours)
     if state.json:
-        out.emit({"vacuumed": result})
-    out.say(state, f"Vacuumed{'' if result is None else f': {result} files gone'}.")
+        out.emit({"files": deleted})
+    out.say(state, f"Deleted {out.count(deleted, 'file')}.")
     return 0
 
 
 @verb("verify", parent=command)
 def verify(state: State) -> int:
     """Checks that every run is whole and every file is there; exit status 1 when something is not."""
-    from noroshi.work.lake import as_json
+    from noroshi.work.lake import problems
 
-    problems = [as_json(p) for p in state.lake().verify()]
+    found = problems(state.lake().verify())
     if state.json:
-        out.emit(problems)
+        out.emit(found)
     else:
-        for p in problems:
-            out.line(": ".join(str(v) for v in p.values() if v))
-    out.say(state, f"{out.count(len(problems), 'problem')}." if problems else "Nothing to mend.")
-    return 1 if problems else 0
+        for p in found:
+            out.line(f"{p['where']}: {p['what']}\n  {p['todo']}")
+    out.say(state, f"{out.count(len(found), 'problem')}." if found else "Nothing to mend.")
+    return 1 if found else 0

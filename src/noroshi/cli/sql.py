@@ -9,8 +9,6 @@ import click
 from noroshi.cli import out
 from noroshi.cli.state import State, verb
 
-TIMES = ("ts", "first_seen", "last_seen", "at", "modified")
-
 
 @verb("sql")
 @click.argument("text", metavar="SELECT")
@@ -23,14 +21,14 @@ def command(state: State, text: str, limit: int) -> int:
 
     noroshi sql "SELECT src_ip, sum(packet_count) n FROM flows GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
     """
-    from noroshi.work.sql import columns, rows, select
+    from noroshi.work.sql import rows, select
 
     answer = select(state.lake(), sys.stdin.read() if text == "-" else text)
     if state.json:
         out.emit(rows(answer))
         return 0
     shown = rows(answer.slice(0, limit))
-    names = columns(answer)
+    names = list(shown[0]) if shown else []
     numeric = [
         n for n in names if any(isinstance(r[n], int | float) and not isinstance(r[n], bool) for r in shown)
     ]

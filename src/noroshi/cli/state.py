@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -81,7 +81,8 @@ def verb(
     """A command of that name which takes the global options after the verb too and is given the State."""
 
     def wrap(f: Callable[..., Any]) -> click.Command:
-        command = click.command(name, **attrs)(global_options(hidden=True)(click.pass_obj(f)))
+        make = cast("Callable[..., click.Command]", click.command(name, **attrs))
+        command = make(global_options(hidden=True)(click.pass_obj(f)))
         if parent is not None:
             parent.add_command(command)
         return command
@@ -93,7 +94,8 @@ def group(name: str, **attrs: Any) -> Callable[[Callable[[], None]], click.Group
     """A verb with verbs of its own (`lake status`); it takes the global options too."""
 
     def wrap(f: Callable[[], None]) -> click.Group:
-        return click.group(name, **attrs)(global_options(hidden=True)(f))
+        make = cast("Callable[..., click.Group]", click.group(name, **attrs))
+        return make(global_options(hidden=True)(f))
 
     return wrap
 

@@ -1,0 +1,73 @@
+"""Reports: the period, the scopes and the findings gathered, the pages written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noroshi.model.analyser import Scope
+from noroshi.model.errors import LakeError
+from noroshi.share.marking import recipient as named
+from noroshi.work.findings import fullest
+
+if TYPE_CHECKING:
+    from noroshi.config import Config
+    from noroshi.lake.handle import Lake
+    from noroshi.lake.snapshot import Snapshot
+    from noroshi.share.report.period import Period
+
+YEARS_BACK = 10
+"""Years of the series by year: what a person looks back on, and a bound on the days that are sized."""
+
+
+def report(
+    lake: Lake, *, config: Config, period: str = "", langs: Sequence[str] = ("en",), folder: Path,
+    recipient: str = "own", now: datetime | None = None,
+) -> list[Path]:  # fmt: skip
+    """Writes the report of `period` in each language to `folder`; the files, pages first.
+
+    period: as `share.report.period` reads it, seen from the newest moment stored; empty for the month of
+    that moment. recipient: only rows and findings they may see are counted. Raises LakeError when there is
+    nothing to report, UsageError when `period` is none.
+    """
+    from noroshi.share.report.collect import build, newest
+    from noroshi.share.report.period import parse
+    from noroshi.share.report.write import write
+
+    to = named(recipient)
+    query = lake.snapshot().restricted(tlp=to.ceiling)
+    at = newest(query)
+    if at is None:
+        raise LakeError(
+            "there is nothing to report on",
+            where=str(lake.path),
+            todo="Store a capture first: noroshi ingest FILE",
+        )
+    span = parse(period or "month", at, config.timezone)
+    data = build(
+        query, fullest(lake.findings(tlp=to.ceiling)), scopes(query, span, config), span,
+        now=(now or datetime.now(UTC)), telescopes=config.telescopes, own=config.own,
+        country=_table(config, config.context.country), network=_table(config, config.context.network),
+        timezone=config.timezone.key,
+    )  # fmt: skip
+    return list(write(data, folder, langs=langs))
+
+
+def scopes(query: Snapshot, period: Period, config: Config) -> list[Scope]:
+    """The telescopes as they were on every day with rows in `period`, the one before, and years before."""
+    from noroshi.analyse.darknet.telescope import build_scopes
+
+    first = min(period.previous().start.date(), date(max(1971, period.first.year - YEARS_BACK), 1, 1))
+    last = period.end.date() + timedelta(days=1)
+    days = [d for d in query.days("flows") if first <= d <= last]
+    return [s for day in days for s in build_scopes(query, day, config.telescopes, config.own) if s.telescope]
+
+
+def _table(config: Config, name: str) -> Path | None:
+    """The path of a table of `[context]`, relative ones from the configuration's folder."""
+    if not name:
+        return None
+    base = config.path.parent if config.path else Path()
+    return base / Path(name).expanduser()
