@@ -9,18 +9,19 @@ little to a lot does not rewrite the lot each time.
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from noroshi.lake.delta import SWAP, DataFile, Store, Written
-from noroshi.lake.encoding import COMPACT_SQL, is_sorted
+from noroshi.lake.encoding import FRESH_GROUP, is_sorted
 from noroshi.lake.errors import Conflict, disk
-from noroshi.lake.files import statistics_of
+from noroshi.lake.files import DataWriter
 from noroshi.lake.runs import PENDING, RunInfo
 from noroshi.lake.sql import connect, literal, quoted, ram
 from noroshi.lake.swap import ATTEMPTS, discard
@@ -43,6 +44,9 @@ FILE_ROWS = 4_000_000
 """Rows of one sorted file at most: bounds what taking one run out must copy."""
 MEMORY = 1_200_000_000
 """Bytes the engine may use while sorting; the rest is spilled to the lake's folder."""
+
+_STEP_ROWS = FRESH_GROUP
+"""Rows taken from the engine at a time."""
 
 
 def needed(lake: Lake) -> list[tuple[str, date | None]]:
@@ -141,56 +145,59 @@ def _inputs(files: Sequence[DataFile], *, full: bool) -> list[DataFile]:
 
 
 def _sorted(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFile]) -> list[Written]:
-    """Writes the rows of `inputs` as one sorted set of files."""
+    """Writes the rows of `inputs` as one sorted set of files; what does not fit into memory is spilled."""
     table = store.table
-    folder = store.root / (f"day={day.isoformat()}" if day else "")
-    name = uuid.uuid4().hex[:16]
     listed = ", ".join(literal(str(store.root / f.path)) for f in inputs)
     columns = ", ".join(quoted(c.name) for c in table.columns)
-    source = f"(SELECT {columns} FROM read_parquet([{listed}], hive_partitioning=false))"
+    order = ", ".join(quoted(c) for c in table.sort) or "ALL"
+    query = f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning=false) ORDER BY {order}"
     con = connect(lake.temporary, memory=min(MEMORY, ram() // 3))
-    written: list[Written] = []
+    out = _Files(lake.path, table, day)
     try:
-        cuts = _cuts(con, table, source, sum(f.rows for f in inputs))
-        for number, condition in enumerate(cuts):
-            path = folder / f"c-{name}-{number}.parquet"
-            order = ", ".join(quoted(c) for c in table.sort) or "ALL"
-            query = f"SELECT * FROM {source} WHERE {condition} ORDER BY {order}"
-            try:
-                con.execute(f"COPY ({query}) TO {literal(str(path))} ({COMPACT_SQL})")
-                written.append(statistics_of(store.root, path, day))
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-        return [w for w in written if w.rows]
+        with con.sql(query).to_arrow_reader(_STEP_ROWS) as reader:
+            for batch in reader:
+                out.write(pa.Table.from_batches([batch]).cast(table.arrow()))
+        return out.close()
     except BaseException as e:
-        discard(store, written)
+        out.abort()
         if isinstance(e, (duckdb.Error, OSError)) and not isinstance(e, LakeError):
-            raise disk(e, folder) from e
+            raise disk(e, store.root) from e
         raise
     finally:
         con.close()
 
 
-def _cuts(con: duckdb.DuckDBPyConnection, table: Table, source: str, rows: int) -> list[str]:
-    """SQL conditions that part the rows into ranges of the first sort column, about FILE_ROWS each."""
-    pieces = -(-rows // FILE_ROWS)
-    if pieces <= 1 or not table.sort:
-        return ["true"]
-    column = quoted(table.sort[0])
-    # Exact ranks of a sample: the ranges need only be roughly equal.
-    sample = con.execute(
-        f"SELECT {column} AS v FROM {source} USING SAMPLE 20000 ROWS (reservoir, 1) ORDER BY v"
-    ).fetchall()
-    points = sorted({sample[len(sample) * i // pieces][0] for i in range(1, pieces)})
-    shown = [_constant(p) for p in points]
-    if not shown:
-        return ["true"]
-    inner = [f"{column} >= {a} AND {column} < {b}" for a, b in itertools.pairwise(shown)]
-    return [f"{column} < {shown[0]}", *inner, f"{column} >= {shown[-1]}"]
+class _Files:
+    """A sorted set being written: a new file whenever the last one is full."""
 
+    def __init__(self, lake: Path, table: Table, day: date | None) -> None:
+        self._lake, self._table, self._day = lake, table, day
+        self._name = f"c-{uuid.uuid4().hex[:16]}"
+        self._done: list[Written] = []
+        self._open: DataWriter | None = None
 
-def _constant(value: object) -> str:
-    if isinstance(value, bytes):
-        return f"unhex('{value.hex()}')"
-    return literal(value) if isinstance(value, str) else str(value)
+    def write(self, rows: pa.Table) -> None:
+        """Adds rows that sort after all before them."""
+        if self._open is None:
+            name = f"{self._name}-{len(self._done)}"
+            self._open = DataWriter(self._lake, self._table, self._day, name, rows, fresh=False)
+        self._open.write(rows)
+        if self._open.rows >= FILE_ROWS:
+            self._end()
+
+    def _end(self) -> None:
+        if self._open:
+            self._done.append(self._open.close())
+            self._open = None
+
+    def close(self) -> list[Written]:
+        """Ends the last file; all of them."""
+        self._end()
+        return self._done
+
+    def abort(self) -> None:
+        """Deletes all of them."""
+        if self._open:
+            self._open.abort()
+        for file in self._done:
+            (self._lake / self._table.name / file.path).unlink(missing_ok=True)

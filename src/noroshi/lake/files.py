@@ -35,19 +35,30 @@ class DataWriter:
     """One data file being written."""
 
     def __init__(
-        self, lake: Path, table: Table, day: date | None, name: str, schema: pa.Schema, *, fresh: bool = True
+        self,
+        lake: Path,
+        table: Table,
+        day: date | None,
+        name: str,
+        first: pa.Table,
+        *,
+        fresh: bool = True,
+        ordered: bool = False,
     ) -> None:
         folder = f"day={day.isoformat()}/" if day else ""
-        self.table, self.day, self.rel, self.schema = table, day, f"{folder}{name}.parquet", schema
+        self.table, self.day, self.rel, self.schema = table, day, f"{folder}{name}.parquet", first.schema
         self.path = lake / table.name / self.rel
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.rows = 0
         self._footer: list[Any] = []
         self._gathered: list[pa.Table] = []
-        self._group = encoding.FRESH_GROUP if fresh else encoding.SORTED_GROUP
+        self._group = encoding.SORTED_GROUP
         self._fresh = fresh
         self._out = pq.ParquetWriter(
-            self.path, schema, metadata_collector=self._footer, **encoding.options(table, schema, fresh=fresh)
+            self.path,
+            first.schema,
+            metadata_collector=self._footer,
+            **encoding.options(first, ordered=ordered or not fresh),
         )
 
     def write(self, rows: pa.Table) -> None:
@@ -59,18 +70,25 @@ class DataWriter:
         if count >= encoding.FRESH_GROUP or sum(r.nbytes for r in self._gathered) > _GATHER_BYTES:
             self._flush()
 
-    def _flush(self) -> None:
+    def _flush(self, *, last: bool = False) -> None:
         if not self._gathered:
             return
         whole = self._gathered[0]
         if len(self._gathered) > 1:
             whole = pa.concat_tables(self._gathered).unify_dictionaries().combine_chunks()
         self._gathered = []
-        self._out.write_table(whole, row_group_size=whole.num_rows if self._fresh else self._group)
+        if self._fresh:
+            self._out.write_table(whole, row_group_size=whole.num_rows)
+            return
+        full = whole.num_rows if last else whole.num_rows // self._group * self._group
+        if full:
+            self._out.write_table(whole.slice(0, full), row_group_size=self._group)
+        if full < whole.num_rows:
+            self._gathered = [whole.slice(full)]
 
     def close(self) -> Written:
         """Ends the file; what a commit needs to know of it. Raises OSError."""
-        self._flush()
+        self._flush(last=True)
         self._out.close()
         return Written(self.rel, self.path.stat().st_size, self.rows, self.day, _statistics(self._footer[0]))
 
@@ -105,13 +123,6 @@ def _statistics(footer: Any) -> dict[str, tuple[Any, Any, int]]:
     return out
 
 
-def statistics_of(root: Path, path: Path, day: date | None) -> Written:
-    """What a commit needs to know of a data file that another writer made; raises OSError."""
-    footer = pq.read_metadata(path)
-    rel = path.relative_to(root).as_posix()
-    return Written(rel, path.stat().st_size, footer.num_rows, day, _statistics(footer))
-
-
 class Sink:
     """The files of one run, or of one group of small ones."""
 
@@ -133,7 +144,7 @@ class Sink:
         rows = shaped(table, rows, run_id)
         self.note(table, rows)
         for day, part in by_day(table, rows):
-            self._writer(table, day, part.schema, thread).write(part)
+            self._writer(table, day, part, thread).write(part)
 
     def note(self, table: Table, rows: pa.Table) -> None:
         """Counts rows and widens the time span."""
@@ -144,7 +155,7 @@ class Sink:
                 self.first = min(self.first or ends[0], ends[0])
                 self.last = max(self.last or ends[1], ends[1])
 
-    def _writer(self, table: Table, day: date | None, schema: pa.Schema, thread: int) -> DataWriter:
+    def _writer(self, table: Table, day: date | None, first: pa.Table, thread: int) -> DataWriter:
         key = (thread, table.name, day)
         with self._lock:
             if key in self._open:
@@ -152,7 +163,7 @@ class Sink:
             mine = [k for k in self._open if k[0] == thread]
         if len(mine) >= OPEN_FILES:
             self.end(mine[0])
-        writer = DataWriter(self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", schema)
+        writer = DataWriter(self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", first)
         with self._lock:
             self._open[key] = writer
         return writer
@@ -162,7 +173,9 @@ class Sink:
         for day, part in by_day(table, rows):
             if table.sort:
                 part = part.sort_by([(name, "ascending") for name in table.sort])
-            writer = DataWriter(self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", part.schema)
+            writer = DataWriter(
+                self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", part, ordered=True
+            )
             with self._lock:
                 self._open[(-1, writer.rel, day)] = writer
             writer.write(part)
@@ -279,7 +292,7 @@ class Pool:
 def write_rows(lake: Path, table: Table, rows: pa.Table, name: str) -> Written:
     """Writes one data file of an unpartitioned table; raises OSError."""
     rows = plain(rows)
-    writer = DataWriter(lake, table, None, name, rows.schema)
+    writer = DataWriter(lake, table, None, name, rows)
     try:
         writer.write(rows)
         return writer.close()

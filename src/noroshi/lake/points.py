@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from noroshi.lake.delta import DataFile
 from noroshi.lake.errors import telling
 from noroshi.lake.footers import Footer
+from noroshi.lake.shape import plain
 from noroshi.model.schema import Table
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _read(
             )
             if pc.any(mask).as_py():
                 rows = footer.reader.read_row_group(group, columns=names, use_threads=False)
-                out.append(rows.filter(mask))
+                out.append(plain(rows.filter(mask)))
     if not out:
-        return footer.reader.schema_arrow.empty_table().select(names)
+        return plain(footer.reader.schema_arrow.empty_table().select(names))
     return pa.concat_tables(out)

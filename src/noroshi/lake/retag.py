@@ -94,6 +94,7 @@ def _differ(before: pa.Table, after: pa.Table) -> Any:
     out: Any = pa.array([False] * before.num_rows)
     for name in before.column_names:
         a, b = before[name], after[name]
-        unlike: Any = pc.fill_null(pc.not_equal(a, b), False)
+        unequal: Any = pc.not_equal(a, b)
+        unlike: Any = pc.fill_null(unequal, False)
         out = pc.or_(out, pc.or_(unlike, pc.xor(pc.is_null(a), pc.is_null(b))))
     return out

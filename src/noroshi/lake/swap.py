@@ -42,7 +42,7 @@ def changed(lake: Path, store: Store, file: DataFile, change: Change) -> Written
                     continue
                 if writer is None:
                     fresh = not is_sorted(file.path)
-                    writer = DataWriter(lake, table, file.day, name, rows.schema, fresh=fresh)
+                    writer = DataWriter(lake, table, file.day, name, rows, fresh=fresh)
                 writer.write(rows)
         return writer.close() if writer else None
     except BaseException as e:
