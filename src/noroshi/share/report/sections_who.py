@@ -198,10 +198,10 @@ def telescopes(data: ReportData, w: Words) -> Section:
 def gaps(data: ReportData, w: Words) -> Table:
     """Spans without observation and why."""
     columns = (
-    columns = (
         Column(w.t("col.from")), Column(w.t("col.to")), Column(w.t("col.reason")),
         Column(w.t("col.telescope")),
     )  # fmt: skip
+    rows = tuple(
         (
             Cell(w.at(g.start)), Cell(w.at(g.end)), Cell(w.name("gap", g.reason), raw=g.reason),
             Cell(g.telescope or "–"),
