@@ -51,13 +51,15 @@ def batch(rng: np.random.Generator, number: int, n: int, total: int) -> pa.Table
     src = (rng.zipf(1.2, n) % 1_000_000).astype(np.int64) * 2_654_435_761 % (1 << 32)
     dst = (10 << 24) + rng.integers(0, 1 << 24, n)
     at = DAY + ((number * BATCH + np.arange(n)) * (86_300_000_000 // total))
-    null16, null32, null64 = (pa.nulls(n, t) for t in (pa.int16(), pa.int32(), pa.int64()))
+    null16, null32 = pa.nulls(n, pa.int16()), pa.nulls(n, pa.int32())
     some = {
         "src_ip": addresses(src), "dst_ip": addresses(dst),
         "src_port": pa.array(rng.integers(1024, 65536, n).astype(np.int32)),
         "dst_port": pa.array(rng.choice([23, 80, 443, 445, 2323, 8080, 65535], n).astype(np.int32)),
-        "protocol": pa.array(np.full(n, 6, np.int16)), "ttl": pa.array(rng.integers(30, 128, n).astype(np.int16)),
-        "tcp_flags": pa.array(np.full(n, 2, np.int16)), "ip_len": pa.array(rng.choice([40, 44, 60], n).astype(np.int32)),
+        "protocol": pa.array(np.full(n, 6, np.int16)),
+        "ttl": pa.array(rng.integers(30, 128, n).astype(np.int16)),
+        "tcp_flags": pa.array(np.full(n, 2, np.int16)),
+        "ip_len": pa.array(rng.choice([40, 44, 60], n).astype(np.int32)),
         "seq": pa.array(rng.integers(0, 1 << 32, n)), "ack": pa.array(np.zeros(n, np.int64)),
         "inner_src_ip": pa.nulls(n, pa.binary()), "inner_dst_ip": pa.nulls(n, pa.binary()),
         "inner_src_port": null32, "inner_dst_port": null32, "inner_protocol": null16,
@@ -74,7 +76,6 @@ def batch(rng: np.random.Generator, number: int, n: int, total: int) -> pa.Table
         "seq_is_dst": pa.array(np.zeros(n, bool)), "masscan_xor": pa.array(np.zeros(n, bool)),
         "payload": words(rng, n, [""], [1.0]), "offset": pa.array(24 + 70 * (number * BATCH + np.arange(n))),
     }  # fmt: skip
-    del null64
     return pa.table(some)
 
 
@@ -117,7 +118,8 @@ def main() -> None:
     rows = result.rows["flows"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(
-        f"write {took:.2f} s ({fed:.2f} s fed), cpu {time.process_time() - cpu:.2f} s, {rows / took / 1e6:.2f} M rows/s,"
+        f"write {took:.2f} s ({fed:.2f} s fed), cpu {time.process_time() - cpu:.2f} s,"
+        f" {rows / took / 1e6:.2f} M rows/s,"
         f" {size / rows:.1f} bytes/row, peak {peak} MiB (batches {base} MiB)"
     )
     began = time.perf_counter()
@@ -127,8 +129,8 @@ def main() -> None:
     size = sum(f.size for f in lake.stores["flows"].files())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(
-        f"compact {time.perf_counter() - began:.2f} s, {size / rows:.1f} bytes/row, {len(lake.stores['flows'].files())}"
-        f" files, peak {peak} MiB"
+        f"compact {time.perf_counter() - began:.2f} s, {size / rows:.1f} bytes/row,"
+        f" {len(lake.stores['flows'].files())} files, peak {peak} MiB"
     )
     query(lake)
 
@@ -141,7 +143,8 @@ def query(lake: Lake) -> None:
     print(f"footers {1000 * (time.perf_counter() - began):.1f} ms")
     for low, high in ((1, 10), (50, 500), (1000, 10_000)):
         found = shot.sql(
-            f"SELECT src_ip FROM flows GROUP BY src_ip HAVING count(*) BETWEEN {low} AND {high} ORDER BY hash(src_ip) LIMIT 60"
+            "SELECT src_ip FROM flows GROUP BY src_ip"
+            f" HAVING count(*) BETWEEN {low} AND {high} ORDER BY hash(src_ip) LIMIT 60"
         )["src_ip"].to_pylist()
         times = []
         for value in found:
@@ -152,7 +155,8 @@ def query(lake: Lake) -> None:
         if times:
             times.sort()
             print(
-                f"rows of a source with {low}-{high}: p50 {times[len(times) // 2]:.1f} ms, max {times[-1]:.1f} ms, n {len(times)}"
+                f"rows of a source with {low}-{high}: p50 {times[len(times) // 2]:.1f} ms,"
+                f" max {times[-1]:.1f} ms, n {len(times)}"
             )
 
 

@@ -62,9 +62,10 @@ def options(rows: pa.Table, *, ordered: bool) -> dict[str, Any]:
 
 def _is_spread(column: pa.ChunkedArray[Any]) -> bool:
     """True when the column comes with a dictionary about as long as itself."""
-    if not pa.types.is_dictionary(column.type) or not len(column):
+    if not pa.types.is_dictionary(column.type) or len(column) < 1000:
         return False
-    return sum(len(c.dictionary) for c in column.chunks) > SPREAD * len(column) > SPREAD * 1000  # type: ignore[attr-defined]
+    chunks: list[Any] = column.chunks
+    return sum(len(c.dictionary) for c in chunks) > SPREAD * len(column)
 
 
 def is_sorted(name: str) -> bool:

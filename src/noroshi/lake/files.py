@@ -54,12 +54,8 @@ class DataWriter:
         self._gathered: list[pa.Table] = []
         self._group = encoding.SORTED_GROUP
         self._fresh = fresh
-        self._out = pq.ParquetWriter(
-            self.path,
-            first.schema,
-            metadata_collector=self._footer,
-            **encoding.options(first, ordered=ordered or not fresh),
-        )
+        how = encoding.options(first, ordered=ordered or not fresh)
+        self._out = pq.ParquetWriter(self.path, first.schema, metadata_collector=self._footer, **how)
 
     def write(self, rows: pa.Table) -> None:
         """Adds rows; small batches are gathered into one row group. Raises OSError."""
@@ -173,9 +169,8 @@ class Sink:
         for day, part in by_day(table, rows):
             if table.sort:
                 part = part.sort_by([(name, "ascending") for name in table.sort])
-            writer = DataWriter(
-                self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", part, ordered=True
-            )
+            name = f"f-{self.name}-{next(self._numbers)}"
+            writer = DataWriter(self.lake, table, day, name, part, ordered=True)
             with self._lock:
                 self._open[(-1, writer.rel, day)] = writer
             writer.write(part)

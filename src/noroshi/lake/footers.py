@@ -62,7 +62,7 @@ class Footers:
             return kept
         with telling(path):
             meta = pq.read_metadata(path)
-            # Texts stay codes until the few matching rows are known: a fifth of the time of a column of texts.
+            # Texts stay codes until the few matching rows are known: a fifth of the time of such a column.
             texts = [c.path for c in map(meta.schema.column, range(meta.num_columns))
                      if c.logical_type.type == "STRING" and c.max_repetition_level == 0]  # fmt: skip
             reader = pq.ParquetFile(
