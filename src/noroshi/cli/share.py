@@ -43,6 +43,7 @@ def stix(state: State, recipient: str, path: Path, since_: str | None, producer:
 
     done = share_stix(
         state.lake(),
+        config=state.config(),
         recipient=recipient,
         path=path,
         since=since(since_),

@@ -52,14 +52,12 @@ def _one(finding: Finding, change: str, lang: str) -> None:
     mark = {"new": "+", "changed": "~", "withdrawn": "-"}.get(change, " ")
     head = (
         f"{finding.subject.value:<18} {finding.first_seen:%Y-%m-%d}  {finding.confidence:>3} %  "
-        f"{finding.tlp.label}{'  ' + finding.scope if finding.scope else ''}"
+        f"{finding.tlp.label}  {finding.id[:8]}{'  ' + finding.scope if finding.scope else ''}"
     )
     click.echo(click.style(mark, fg="yellow" if change == "new" else None) + " " + out.visible(head))
     text = finding.summary.get(lang) or finding.summary.get("en", "")
     for row in wrap(out.visible(text), out.width() - 4):
         click.echo("    " + row)
-    if change == "":
-        click.secho(f"    noroshi why {finding.id}", dim=True)
 
 
 def wrap(text: str, width: int) -> list[str]:

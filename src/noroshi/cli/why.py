@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from noroshi.cli import out, show
 from noroshi.cli.state import State, verb
+
+if TYPE_CHECKING:
+    from noroshi.model.finding import Finding
 
 
 @verb("why")
@@ -24,22 +29,9 @@ def command(state: State, id: str, lang: str | None) -> int:
         out.emit(answer.to_json())
         return 0
     if answer.finding:
-        f = answer.finding
-        out.line(f"{f.kind}  {f.subject.value}  {f.confidence} %  {f.tlp.label}")
-        out.line((f.summary.get(show.language(lang)) or f.summary.get("en", "")) + "\n")
-        out.line(f"id        {f.id}")
-        out.line(
-            f"rule      {f.rule.name} version {f.rule.version}"
-            + (f", telescope {f.scope}" if f.scope else "")
-        )
-        out.line(f"span      {f.first_seen:%Y-%m-%d %H:%M:%S} to {f.last_seen:%Y-%m-%d %H:%M:%S} UTC")
-        out.line("evidence")
-        for name, value in f.evidence.items():
-            out.line(f"  {name:<24} {out.cell(value) if not isinstance(value, list | dict) else value}")
+        _finding(answer.finding, show.language(lang))
     for row in answer.rows:
-        for name, value in row.items():
-            if value not in (None, ""):
-                out.line(f"  {name:<24} {value}")
+        _values(row)
     for run in answer.runs:
         out.line(f"run       {run['run_id']}  {run['path']}")
         out.line(
@@ -48,3 +40,33 @@ def command(state: State, id: str, lang: str | None) -> int:
     if answer.sql:
         out.say(state, f'The rows behind it: noroshi sql "{answer.sql}"')
     return 0
+
+
+def _finding(f: Finding, lang: str) -> None:
+    out.line(f"{f.kind}  {f.subject.value}  {f.confidence} %  {f.tlp.label}")
+    for row in show.wrap(out.visible(f.summary.get(lang) or f.summary.get("en", "")), out.width()):
+        out.line(row)
+    out.line(f"\nid        {f.id}")
+    out.line(
+        f"rule      {f.rule.name} version {f.rule.version}" + (f", telescope {f.scope}" if f.scope else "")
+    )
+    out.line(f"span      {f.first_seen:%Y-%m-%d %H:%M:%S} to {f.last_seen:%Y-%m-%d %H:%M:%S} UTC")
+    out.line("evidence")
+    _values(f.evidence)
+
+
+def _values(values: dict[str, Any], indent: str = "  ") -> None:
+    """Names and values, one line each; lists of objects one below the other."""
+    for name, value in values.items():
+        if value in (None, "", []):
+            continue
+        nested = value if isinstance(value, list) and isinstance(value[0], dict) else [value]
+        if isinstance(nested[0], dict):
+            for n, item in enumerate(nested, 1):
+                out.line(f"{indent}{name}{f' {n}' if len(nested) > 1 else ''}")
+                _values(item, indent + "  ")
+            continue
+        first, *rest = show.wrap(out.visible(out.cell(value)), out.width() - 26 - len(indent)) or [""]
+        out.line(f"{indent}{name:<24} {first}")
+        for row in rest:
+            out.line(f"{indent}{'':<24} {row}")

@@ -7,10 +7,14 @@ query, before anything is counted: a count is information too.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from noroshi.model import address
 from noroshi.model.errors import UsageError
-from noroshi.model.tlp import Tlp
+from noroshi.model.finding import Finding
+from noroshi.model.tlp import DEFAULT, Tlp
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,30 @@ def recipient(name: str) -> Recipient:
         raise UsageError(f"there is no recipient {name!r}", todo=f"Known: {', '.join(RECIPIENTS)}.") from None
 
 
-def withheld(counts: dict[Tlp, int], to: Recipient) -> dict[str, int]:
-    """How many findings `to` is not given, by reason; for the person at the keyboard, never for the export.
+def reason(finding: Finding, to: Recipient, telescopes: Iterable[str] = ()) -> str:
+    """Why `to` is not given a finding; empty when they are.
 
-    counts: findings by marking, of all markings.
+    telescopes: prefixes of the telescopes. Who learns a dark address can avoid or flood it, and which they
+    are stands only in the configuration, which carries no marking: a finding about one is for the own
+    organisation.
     """
-    return {
-        f"{tlp.label} is stricter than {to.ceiling.label}, the most that {to.name} ({to.doc}) is given": n
-        for tlp, n in sorted(counts.items(), key=lambda pair: pair[0].rank)
-        if n and not to.may_see(tlp)
-    }
+    if not to.may_see(finding.tlp):
+        most = f"the most that {to.name} ({to.doc}) is given"
+        return f"{finding.tlp.label} is stricter than {to.ceiling.label}, {most}"
+    if not to.may_see(DEFAULT) and _inside(finding, telescopes):
+        return "the subject lies inside a telescope, whose addresses are told to the own organisation only"
+    return ""
+
+
+def _inside(finding: Finding, telescopes: Iterable[str]) -> bool:
+    if finding.subject.kind not in ("ip", "prefix"):
+        return False
+    first, last = address.prefix_range(finding.subject.value)
+    return any(first <= high and low <= last for low, high in map(address.prefix_range, telescopes))
+
+
+def withheld(findings: Iterable[Finding], to: Recipient, telescopes: Iterable[str] = ()) -> dict[str, int]:
+    """How many findings `to` is not given, by reason; for the person at the keyboard, never exported."""
+    prefixes = tuple(telescopes)
+    counts = Counter(reason(f, to, prefixes) for f in findings)
+    return {why: counts[why] for why in sorted(counts) if why}

@@ -65,10 +65,21 @@ def bundle(findings: Iterable[Finding], *, producer: str = "", name_telescopes: 
     name_telescopes: whether the configured names of telescopes are told. They stand in the configuration,
     which carries no marking and so is for the own organisation only.
     """
+    return encode(objects(findings, producer=producer, name_telescopes=name_telescopes))
+
+
+def objects(
+    findings: Iterable[Finding], *, producer: str = "", name_telescopes: bool = False
+) -> list[Object]:
+    """The objects of `bundle`, in its order."""
     maker = _Maker(producer, name_telescopes)
     for finding in sorted(findings, key=lambda f: (f.id, f.tlp.rank)):
         maker.add(finding)
-    objects = maker.sorted()
+    return maker.sorted()
+
+
+def encode(objects: list[Object]) -> bytes:
+    """A bundle of these objects, with an id made from them."""
     body = msgspec.json.encode(objects, order="sorted")
     head = f'{{"type":"bundle","id":"{object_id("bundle", hashlib.sha256(body).hexdigest())}"'.encode()
     return head + b',"objects":' + body + b"}\n"
@@ -272,7 +283,7 @@ def network_traffic(finding: Finding, source: Object) -> Object | None:
 
 def packet_count(finding: Finding) -> int:
     """Packets the finding was judged from, 0 when its evidence does not say."""
-    for name in ("packets", "packet_count"):
+    for name in ("packet_count", "packets", "n_raw"):
         value = finding.evidence.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return max(0, int(value))

@@ -125,7 +125,7 @@ def demo(
         written = report(lake, config=config, period=day, langs=("en", "ja"), folder=folder / "report")
         pages |= {lang: next(p for p in written if p.name.endswith(f"{lang}.html")) for lang in ("en", "ja")}
     stix = folder / "public.stix.json"
-    shared = share_stix(lake, recipient="public", path=stix)
+    shared = share_stix(lake, config=config, recipient="public", path=stix)
     found = find(lake)
     return Demo(
         folder=folder, lake=path, samples=_samples(lake, results, samples), findings=found,

@@ -52,7 +52,11 @@ def report(
         country=_table(config, config.context.country), network=_table(config, config.context.network),
         timezone=config.timezone.key,
     )  # fmt: skip
-    return list(write(data, folder, langs=langs))
+    files: list[Path] = []
+    for n, lang in enumerate(dict.fromkeys(langs)):
+        # The JSON has no language and is written once.
+        files += write(data, folder, lang, ("html", "md", "json") if n == 0 else ("html", "md"))
+    return sorted(files, key=lambda f: f.suffix != ".html")
 
 
 def scopes(query: Snapshot, period: Period, config: Config) -> list[Scope]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from noroshi.model.tlp import DEFAULT, Tlp
 from noroshi.share import stix
+from noroshi.share.marking import reason, withheld
 from noroshi.share.marking import recipient as named
-from noroshi.share.marking import withheld
 from noroshi.work.findings import fullest
 
 if TYPE_CHECKING:
+    from noroshi.config import Config
     from noroshi.lake.handle import Lake
 
 
@@ -33,15 +33,23 @@ class Shared:
 
 
 def share_stix(
-    lake: Lake, *, recipient: str, path: Path, since: datetime | None = None, producer: str = ""
+    lake: Lake,
+    *,
+    config: Config,
+    recipient: str,
+    path: Path,
+    since: datetime | None = None,
+    producer: str = "",
 ) -> Shared:
     """Writes what `recipient` may see as a STIX 2.1 bundle to `path` (`-`: standard output).
 
     The file appears whole or not at all. Raises UsageError for an unknown recipient.
     """
     to = named(recipient)
-    # The store is asked only for what the recipient may see, so that nothing else can shape the export.
-    found = fullest(lake.findings(since=since, tlp=to.ceiling))
+    prefixes = config.telescope_prefixes
+    # The store is asked only for what the marking allows, so that nothing else can shape the export.
+    allowed = fullest(lake.findings(since=since, tlp=to.ceiling))
+    found = [f for f in allowed if not reason(f, to, prefixes)]
     objects = stix.objects(found, producer=producer, name_telescopes=to.may_see(DEFAULT))
     body = stix.encode(objects)
     if str(path) == "-":
@@ -49,12 +57,9 @@ def share_stix(
         sys.stdout.buffer.flush()
     else:
         write_whole(path, body)
-    visible = {f.id for f in found}
-    counts: Counter[Tlp] = Counter()
-    for f in fullest(lake.findings(since=since, tlp=Tlp.RED)):
-        if f.id not in visible:
-            counts[f.tlp] += 1
-    return Shared(len(found), len(objects), len(body), withheld(counts, to))
+    given = {f.id for f in found}
+    rest = [f for f in fullest(lake.findings(since=since, tlp=Tlp.RED)) if f.id not in given]
+    return Shared(len(found), len(objects), len(body), withheld(rest, to, prefixes))
 
 
 def write_whole(path: Path, body: bytes) -> None:
