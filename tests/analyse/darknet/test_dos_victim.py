@@ -103,7 +103,8 @@ def test_udp_flood_is_seen_in_the_quoted_packets() -> None:
     def error(i: int, **more: Any) -> dict[str, Any]:
         return flow(
             f"198.51.100.{i % 3}", f"192.0.2.{i}", proto=1, sport=3, dport=3, at=5.0 * i,
-            inner_src_ip=f"192.0.2.{i}", inner_dst_ip=VICTIM, inner_src_port=2000 + i, inner_dst_port=53, inner_protocol=17, **more,
+            inner_src_ip=f"192.0.2.{i}", inner_dst_ip=VICTIM, inner_src_port=2000 + i, inner_dst_port=53,
+            inner_protocol=17, **more,
         )  # fmt: skip
 
     (finding,) = found([error(i) for i in range(1, 16)])

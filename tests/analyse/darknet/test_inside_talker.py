@@ -45,7 +45,8 @@ def test_every_kind_of_talk_has_its_name() -> None:
     src = "192.0.2.1"
     flows = [
         flow(src, "203.0.113.1", flags=2), flow(src, "203.0.113.1", flags=18),
-        flow(src, "203.0.113.1", flags=4), flow(src, "203.0.113.1", flags=16), flow(src, "203.0.113.1", proto=17, sport=123),
+        flow(src, "203.0.113.1", flags=4), flow(src, "203.0.113.1", flags=16),
+        flow(src, "203.0.113.1", proto=17, sport=123),
         flow(src, "203.0.113.1", proto=1, sport=3), flow(src, "203.0.113.1", proto=1, sport=0),
         flow(src, "203.0.113.1", proto=1, sport=8), flow(src, "203.0.113.1", proto=47),
     ]  # fmt: skip

@@ -59,6 +59,7 @@ class Event:
     """Distinct forged tuples (dst, dport, ack): entries of the attacker's list that fell into the
     telescope."""
     dports: int
+    """Distinct ports the forged packets came from; this and the next two are lower bounds, at most 64."""
     ids: int
     """Distinct (ack, seq) as far as they identify the forged packet."""
     seqs: int
@@ -129,6 +130,8 @@ def reduce(query: Query, scope: Scope, n_min: int, dst_min: int, entropy_max: fl
             replies=replies, n_min=n_min, dst_min=dst_min, gap=GAP_S, kept=PORTS_KEPT,
             port="" if only is None else ", port",
             only="" if only is None else "AND victim IN (SELECT unnest($only::BLOB[]))",
+            dports=_few("dport"), ids=_few("(ack, rst_seq)"), seq_low=_few("seq_low"),
+            seq_high=_few("seq_high"),
         )  # fmt: skip
         table = query.sql(text, params if only is None else params | {"only": only})
         return [_event(row, only is not None, len(starts)) for row in table.to_pylist()]
@@ -155,6 +158,12 @@ def _event(row: dict[str, Any], alone: bool, bins: int) -> Event:
         port_count=int(row["port_count"]), port_entropy=max(0.0, float(row["port_entropy"])),
         spread=tuple(spread),
     )  # fmt: skip
+
+
+def _few(value: str) -> str:
+    """SQL for how many distinct values there are: right for a few, and 64 bits instead of a set of them
+    all."""
+    return f"bit_count(bit_or(1::UBIGINT << (hash({value}) % 64)::UBIGINT))"
 
 
 def utc(us: int) -> datetime:
@@ -220,7 +229,10 @@ syn_acks AS MATERIALIZED (
   SELECT victim, kind, port, dst_ip, dport, ack, seq, min(first_seen) AS t, sum(raw) AS raw
   FROM kept WHERE kind = 'tcp' AND NOT is_rst GROUP BY ALL
 ),
-opened AS (SELECT DISTINCT victim, port, dst_ip, dport FROM syn_acks),
+resets AS (SELECT DISTINCT victim, port, dst_ip, dport FROM kept WHERE is_rst),
+opened AS (
+  SELECT DISTINCT victim, port, dst_ip, dport FROM syn_acks JOIN resets USING (victim, port, dst_ip, dport)
+),
 arrivals AS MATERIALIZED (
   SELECT victim, kind, port, dst_ip, dport, ack, NULL::BIGINT AS rst_seq, seq, false AS is_rst,
     t, t AS t_last, 1 AS n, raw FROM syn_acks
@@ -255,12 +267,12 @@ sessions AS MATERIALIZED (
   FROM steps
 ),
 tuples AS MATERIALIZED (
-  SELECT victim, kind{port}, s, a.port AS hit, dst_ip, dport, ack, rst_seq, sum(a.n) AS n, sum(a.raw) AS raw,
-    min(t) AS t, max(t_last) AS t_last, sum(a.n) FILTER (is_rst) AS rst, min(seq) AS seq_low, max(seq) AS
-      seq_high
+  SELECT victim, kind{port}, coalesce(later.s, 0) AS s, a.port AS hit, dst_ip, dport, ack, rst_seq,
+    sum(a.n) AS n, sum(a.raw) AS raw, min(t) AS t, max(t_last) AS t_last, sum(a.n) FILTER (is_rst) AS rst,
+    min(seq) AS seq_low, max(seq) AS seq_high
   FROM (SELECT *, epoch_us(t) // 60_000_000 AS m FROM arrivals WHERE n > 0) a
-  JOIN (SELECT victim, kind{port}, m, s FROM sessions) USING (victim, kind{port}, m)
-  GROUP BY victim, kind{port}, s, hit, dst_ip, dport, ack, rst_seq
+  LEFT JOIN (SELECT victim, kind{port}, m, s FROM sessions WHERE s > 0) later USING (victim, kind{port}, m)
+  GROUP BY victim, kind{port}, coalesce(later.s, 0), hit, dst_ip, dport, ack, rst_seq
 ),
 by_dst AS MATERIALIZED (
   SELECT victim, kind{port}, s, dst_ip, sum(n) AS n, count(*) AS tuples FROM tuples GROUP BY ALL
@@ -282,9 +294,8 @@ peaks AS (SELECT victim, kind{port}, s, max(raw) AS peak_minute FROM sessions GR
 whole AS (
   SELECT victim, kind{port}, s, sum(n) AS n, sum(raw) AS n_raw, coalesce(sum(rst), 0) AS rst,
     epoch_us(min(t)) AS first_us,
-    epoch_us(max(t_last)) AS last_us, count(*) AS tuples, count(DISTINCT dport) AS dports,
-    count(DISTINCT (ack, rst_seq)) AS ids, greatest(count(DISTINCT seq_low), count(DISTINCT seq_high)) AS
-      seqs,
+    epoch_us(max(t_last)) AS last_us, count(*) AS tuples, {dports} AS dports, {ids} AS ids,
+    greatest({seq_low}, {seq_high}) AS seqs,
     sum(epoch_us(t_last) - epoch_us(t)) FILTER (n > 1) / 1e6 / sum(n - 1) FILTER (n > 1) AS recurrence_s
   FROM tuples GROUP BY ALL
 ),

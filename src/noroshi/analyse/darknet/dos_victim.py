@@ -48,6 +48,8 @@ CONSTANT = 2
 """Up to so many distinct ports and identifiers, replies have a constant header: as probes made to look like
 them."""
 ATTACKS_KEPT = 20
+LISTED = ("vector", "protocol", "ports", "n", "n_raw", "duration_s", "rate_pps", "rate_low", "rate_high")
+"""What is listed of each attack of a victim; the largest has all of `measure`."""
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6", 132: "sctp"}
 
 
@@ -99,18 +101,20 @@ class DosVictim:
         for event in reduced.events:
             if is_attack(event, scope, reduced.baseline):
                 by_victim[event.victim].append(event)
-        return [self._finding(v, by_victim[v], reduced, scope) for v in sorted(by_victim)]
+        _, sizes = dos_replies.blocks(scope)
+        return [self._finding(v, by_victim[v], sizes, reduced, scope) for v in sorted(by_victim)]
 
-    def _finding(self, victim: bytes, events: list[Event], reduced: Reduced, scope: Scope) -> Finding:
+    def _finding(
+        self, victim: bytes, events: list[Event], sizes: list[int], reduced: Reduced, scope: Scope
+    ) -> Finding:
         assert scope.telescope is not None
         # The largest count, not the highest rate: choosing by rate would bias the rate upwards.
         events = sorted(events, key=lambda e: (-e.n, e.first, e.kind, e.ports))
-        main, evidence = events[0], measure(events[0], scope)
-        floor = floor_pps(scope, baseline=reduced.baseline)
-        floor_main = floor_pps(scope, _seconds(main), reduced.baseline)
+        measured = [measure(e, scope, sizes) for e in events]
+        main, evidence = events[0], dict(measured[0])
         evidence |= {
-            "floor_pps": _round(floor),
-            "floor_event_pps": _round(floor_main),
+            "floor_pps": _round(floor_pps(scope, baseline=reduced.baseline)),
+            "floor_event_pps": _round(floor_pps(scope, _seconds(main), reduced.baseline)),
             "floor_means": "found with probability 0.95 or more from here on (uniform forging, no repeats)",
             "baseline": round(reduced.baseline, 4),
             "baseline_sources": reduced.sources,
@@ -119,16 +123,17 @@ class DosVictim:
             "observed_s": scope.observed_s,
             "attack_count": len(events),
             "attacks": [
-                {"first_seen": iso(e.first), "last_seen": iso(e.last)} | measure(e, scope)
-                for e in events[:ATTACKS_KEPT]
+                {"first_seen": iso(e.first), "last_seen": iso(e.last)} | {k: m[k] for k in LISTED}
+                for e, m in zip(events[:ATTACKS_KEPT], measured, strict=False)
             ],
         }
         return Finding(
             kind="dos-victim", subject=Subject("ip", address.text(victim)),
             rule=Rule(self.name, self.version),
             first_seen=min(e.first for e in events), last_seen=max(e.last for e in events),
-            confidence=max(confidence(e, scope) for e in events), scope=scope.telescope.name,
-            summary=_summary(address.text(victim), evidence, scope), evidence=evidence,
+            confidence=max(confidence(e, m) for e, m in zip(events, measured, strict=True)),
+            scope=scope.telescope.name, summary=_summary(address.text(victim), evidence, scope),
+            evidence=evidence,
         )  # fmt: skip
 
 
@@ -141,10 +146,13 @@ def is_attack(event: Event, scope: Scope, baseline: float) -> bool:
     return event.n >= needed(scope, _seconds(event), baseline)
 
 
-def measure(event: Event, scope: Scope) -> dict[str, Any]:
-    """What is known of one event, as evidence; rates are null where no rate follows."""
+def measure(event: Event, scope: Scope, sizes: list[int]) -> dict[str, Any]:
+    """What is known of one event, as evidence; rates are null where no rate follows.
+
+    sizes: dark addresses per block of the telescope (dos_replies.blocks).
+    """
     seconds = _seconds(event)
-    phi, p = dispersion(event, scope), uniform_p(event, scope)
+    phi, p = dispersion(event, scope), uniform_p(event, sizes)
     targeted = p < UNIFORM_P
     low, rate, high = (None, None, None) if targeted else rate_interval(event, scope)
     protocol, vector = _vector(event)
@@ -183,11 +191,10 @@ def dispersion(event: Event, scope: Scope) -> float:
     return max(0.0, (size / n * event.dst_squares - n) / (size - 1))
 
 
-def uniform_p(event: Event, scope: Scope) -> float:
+def uniform_p(event: Event, sizes: list[int]) -> float:
     """Chi-square p-value of distinct tuples over equal blocks, as many as leave five expected in each."""
     if not event.spread:
         return 1.0
-    _, sizes = dos_replies.blocks(scope)
     seen = list(event.spread)
     while len(seen) > 2 and sum(seen) / len(seen) < 5:
         seen = [sum(seen[i : i + 2]) for i in range(0, len(seen), 2)]
@@ -195,7 +202,7 @@ def uniform_p(event: Event, scope: Scope) -> float:
     return stats.uniformity_p(seen, [float(s) for s in sizes]) if sum(sizes) else 1.0
 
 
-def confidence(event: Event, scope: Scope) -> int:
+def confidence(event: Event, measured: dict[str, Any]) -> int:
     """0-100: 95 for many varied replies, less for few, for constant headers and for uneven spread."""
     value = 95 if event.n >= 30 else 85
     if event.kind in ("udp", "echo"):
@@ -204,7 +211,7 @@ def confidence(event: Event, scope: Scope) -> int:
         value -= 15
     if _constant(event):
         value -= 25
-    return value - (25 if uniform_p(event, scope) < UNIFORM_P else 0)
+    return value - (25 if measured["subnet_targeted"] else 0)
 
 
 def _constant(event: Event) -> bool:

@@ -22,7 +22,8 @@ AMPLIFIERS = {
     17: "qotd", 19: "chargen", 53: "dns", 69: "tftp", 111: "portmap", 123: "ntp", 137: "netbios", 161: "snmp",
     177: "xdmcp", 389: "cldap", 427: "slp", 520: "rip", 623: "ipmi", 1434: "mssql", 1900: "ssdp", 3283: "ard",
     3389: "rdp", 3478: "stun", 3702: "ws-discovery", 5093: "sentinel", 5353: "mdns", 5683: "coap",
-    10001: "ubiquiti", 10074: "tp-240", 11211: "memcached", 27015: "steam", 30718: "lantronix", 32414: "plex", 37810: "dvr",
+    10001: "ubiquiti", 10074: "tp-240", 11211: "memcached", 27015: "steam",
+    30718: "lantronix", 32414: "plex", 37810: "dvr",
 }  # fmt: skip
 """UDP source ports of services known to amplify (CISA TA14-017A and later advisories)."""
 MIN_REFLECTORS = 25
