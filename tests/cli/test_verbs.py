@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from tests.work.lakes import store
 HOSTILE = "evil\x1b[2J\u202e.pcap"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with two runs, one of them for the own organisation only, and findings of both."""
-    lake = Lake.open(tmp_path / "lake")
+    lake = Lake.open(tmp_path_factory.mktemp("template") / "lake")
     first = store(lake, [flow("198.51.100.7", "192.0.2.9", count=20, at=n) for n in range(3)])
     second = store(
         lake, [flow("255.255.255.255", "192.0.2.1", dport=65535)], name=HOSTILE, tlp=Tlp.AMBER_STRICT
@@ -30,6 +31,12 @@ def path(tmp_path: Path) -> Path:
     found = [finding(runs=(first,)), finding(value="203.0.113.5", tlp="amber+strict", runs=(first, second))]
     lake.put_findings([*found, *(finding(value=f"203.0.113.{n}") for n in range(20, 40))])
     return lake.path
+
+
+@pytest.fixture
+def path(template: Path, tmp_path: Path) -> Path:
+    """A copy of the template: a lake is a folder like any other."""
+    return Path(shutil.copytree(template, tmp_path / "lake"))
 
 
 def run(path: Path, *args: object) -> Ran:
@@ -55,6 +62,16 @@ def test_sql_for_people(path: Path) -> None:
     assert "198.51.100.7" in ran.out
     assert "60" in ran.out
     assert ran.err == "2 rows.\n"
+
+
+def test_sql_too_wide_for_a_table_is_a_line_per_value(path: Path) -> None:
+    ran = run(path, "sql", "SELECT * FROM flows ORDER BY dst_port DESC")
+    assert "row 1\n" in ran.out
+    assert "dst_port        65535\n" in ran.out, "a port is no amount"
+    assert max(map(len, ran.out.splitlines())) <= 100
+    long = run(path, "sql", f"SELECT 1 AS a, 2 AS b, 3 AS c, '{'x' * 300}' AS d")
+    assert max(map(len, long.out.splitlines())) <= 100
+    assert long.out.count("x") == 300
 
 
 def test_sql_shows_a_limit_and_says_so(path: Path) -> None:

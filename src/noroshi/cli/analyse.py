@@ -26,8 +26,8 @@ def command(state: State, names: tuple[str, ...], again: bool, lang: str | None,
     from noroshi.work.analyse import analyse
 
     lake, config = state.lake(), state.config()
-    with out.progress(state, "analysing", unit="steps") as advance:
-        outcome = analyse(lake, config=config, names=names, again=again, advance=lambda: advance(1))
+    with out.steps(state, "analysing days") as advance:
+        outcome = analyse(lake, config=config, names=names, again=again, advance=advance)
     if state.json:
         out.emit([finding.to_json() | {"change": change} for finding, change in outcome.changes])
     else:

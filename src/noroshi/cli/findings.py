@@ -26,7 +26,10 @@ def command(
     """Lists the findings that hold, newest revision of each."""
     from noroshi.work.findings import find
 
-    found = find(state.lake(), kind=kind, since=since(since_), subject=subject, recipient=recipient)
+    found = find(
+        state.lake(), kind=kind, since=since(since_), subject=subject, recipient=recipient,
+        telescopes=state.config().telescope_prefixes,
+    )  # fmt: skip
     if state.json:
         out.emit([f.to_json() for f in found])
         return 0

@@ -39,8 +39,7 @@ def status(state: State) -> int:
 @click.argument("table", required=False, type=click.Choice(sorted(TABLES)))
 def compact(state: State, table: str | None) -> int:
     """Rewrites small files into large sorted ones, so that questions are answered faster."""
-    with out.progress(state, "compacting"):
-        rewritten = state.lake().compact(table)
+    rewritten = state.lake().compact(table)
     if state.json:
         out.emit({"rows": rewritten})
     rows = out.count(sum(rewritten.values()), "row")

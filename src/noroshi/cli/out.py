@@ -125,23 +125,41 @@ def size(n: float) -> str:
 
 
 @contextmanager
-def progress(
-    state: State, text: str, total: int | None = None, *, unit: str = "bytes"
-) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error with rate and time left, if that is a terminal and nobody asked for JSON.
+def progress(state: State, text: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes on standard error with rate and time left, if that is a terminal and nobody asked for JSON.
 
     Yields advance(n); n may come from any thread.
     """
-    if state.json or not sys.stderr.isatty():
+    if _is_quiet(state):
         yield lambda n: None
         return
-    from rich import progress as rp
-    from rich.console import Console
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    rate: list[Any] = (
-        [rp.DownloadColumn(), rp.TransferSpeedColumn()] if unit == "bytes" else [rp.MofNCompleteColumn()]
-    )
-    columns = [rp.TextColumn("{task.description}"), rp.BarColumn(30), *rate, rp.TimeRemainingColumn()]
-    with rp.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task(visible(text), total=total)
         yield lambda n: bar.advance(task, n)
+
+
+@contextmanager
+def steps(state: State, text: str) -> Iterator[Callable[[int, int], None]]:
+    """The same for steps: yields advance(done, of)."""
+    if _is_quiet(state):
+        yield lambda done, of: None
+        return
+    from rich.progress import MofNCompleteColumn
+
+    with _bar(MofNCompleteColumn()) as bar:
+        task = bar.add_task(visible(text), total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _is_quiet(state: State) -> bool:
+    return state.json or not sys.stderr.isatty()
+
+
+def _bar(*columns: Any) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    shown = [TextColumn("{task.description}"), BarColumn(30), *columns, TimeRemainingColumn()]
+    return Progress(*shown, console=Console(stderr=True), transient=True)

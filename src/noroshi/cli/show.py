@@ -62,18 +62,27 @@ def _one(finding: Finding, change: str, lang: str) -> None:
 
 def wrap(text: str, width: int) -> list[str]:
     """`text` in rows of at most `width` columns, where a CJK character takes two."""
-    from unicodedata import east_asian_width
-
     rows: list[str] = []
     row, used = "", 0
     for word in _words(text):
-        cells = sum(2 if east_asian_width(c) in "WF" else 1 for c in word)
-        if used + cells > width and row.strip():
-            rows.append(row.rstrip())
-            row, used, word = "", 0, word.lstrip()
-            cells = sum(2 if east_asian_width(c) in "WF" else 1 for c in word)
-        row, used = row + word, used + cells
+        for piece in _pieces(word, width):
+            if used + cell_width(piece) > width and row.strip():
+                rows.append(row.rstrip())
+                row, used, piece = "", 0, piece.lstrip()
+            row, used = row + piece, used + cell_width(piece)
     return [*rows, row.rstrip()] if row.strip() else rows
+
+
+def cell_width(text: str) -> int:
+    """Columns of a terminal that `text` takes."""
+    from unicodedata import east_asian_width
+
+    return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    """A word cut where it is wider than a row: a digest, or a line of JSON."""
+    return [word[i : i + width] for i in range(0, len(word), width)]
 
 
 def _words(text: str) -> list[str]:

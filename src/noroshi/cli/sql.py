@@ -6,8 +6,12 @@ import sys
 
 import click
 
-from noroshi.cli import out
+from noroshi.cli import out, show
+from noroshi.cli.show import cell_width
 from noroshi.cli.state import State, verb
+
+AMOUNTS = ("count", "packets", "bytes", "sources", "rows", "sum", "nunique", "n", ")", "size")
+"""Endings of the names of columns that hold amounts, whose thousands are separated."""
 
 
 @verb("sql")
@@ -29,13 +33,37 @@ def command(state: State, text: str, limit: int) -> int:
         return 0
     shown = rows(answer.slice(0, limit))
     names = list(shown[0]) if shown else []
-    numeric = [
-        n for n in names if any(isinstance(r[n], int | float) and not isinstance(r[n], bool) for r in shown)
-    ]
-    keep = [n for n in names if n.endswith("_ip")]
-    if names:
-        out.table(names, [[row[n] for n in names] for row in shown], right=numeric, keep=keep)
+    cells = [[_cell(n, row[n]) for n in names] for row in shown]
+    widths = [max(len(n), *(cell_width(row[i]) for row in cells)) for i, n in enumerate(names)]
+    if sum(widths) + 3 * len(names) > out.width() and len(names) > 3:
+        _records(names, cells)
+    elif names:
+        numeric = [n for n in names if any(_is_number(r[n]) for r in shown)]
+        out.table(names, cells, right=numeric, keep=[n for n in names if n.endswith("_ip")])
     rest = answer.num_rows - len(shown)
     more = f" ({out.number(len(shown))} shown; --limit or --json for the rest)" if rest else ""
     out.say(state, f"{out.count(answer.num_rows, 'row')}{more}.")
     return 0
+
+
+def _records(names: list[str], cells: list[list[str]]) -> None:
+    """What is too wide for a table: a line per value."""
+    indent = max(map(len, names)) + 2
+    for number, row in enumerate(cells, 1):
+        out.line(f"row {out.number(number)}")
+        for name, text in zip(names, row, strict=True):
+            first, *rest = show.wrap(out.visible(text), out.width() - indent - 2) or [""]
+            out.line(f"  {out.visible(name):<{indent}}{first}".rstrip())
+            for more in rest:
+                out.line(" " * (indent + 2) + more)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(name: str, value: object) -> str:
+    # A port or an identifier is a name made of digits, not an amount.
+    if isinstance(value, int) and not name.endswith(AMOUNTS):
+        return str(value)
+    return out.cell(value)

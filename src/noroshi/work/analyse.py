@@ -48,25 +48,27 @@ class Outcome:
 
 def analyse(
     lake: Lake, *, config: Config, names: Sequence[str] = (), again: bool = False,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int, int], None] = lambda done, days: None,
 ) -> Outcome:  # fmt: skip
     """Judges every day that changed since it was last judged, and stores what is new or changed.
 
-    names: analysers to run; all when empty. again: judge every day. advance: called once per day.
+    names: analysers to run; all when empty. again: judge every day. advance: called after each day with how
+    many of how many are done.
     """
     outcome = Outcome(retagged=retag(lake))
     if outcome.retagged:
         outcome.notes.append(f"Newer fingerprint rules changed the tags of {outcome.retagged:,} stored rows.")
     job = _Job(lake, config, tuple(names or registry.ANALYSERS), again)
-    for day in job.days():
+    days = job.days()
+    for n, day in enumerate(days, 1):
         if job.judge(day):
             outcome.days += 1
             if len(job.found) >= FINDINGS_AT_ONCE or len(job.states) >= DAYS_AT_ONCE:
                 outcome.changes += job.store()
-        advance()
+        advance(n, len(days))
     outcome.changes += job.store()
     outcome.changes = _told_once(outcome.changes)
-    outcome.notes += [_missing(names, days) for days, names in job.unsized_days()]
+    outcome.notes += [_missing(names, unsized) for unsized, names in job.unsized_days()]
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from noroshi.model import observable
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, iso
 from noroshi.model.tlp import Tlp
+from noroshi.share.marking import reason
 from noroshi.share.marking import recipient as named
 
 if TYPE_CHECKING:
@@ -22,15 +24,18 @@ SHORTEST = 6
 
 def find(
     lake: Lake, *, kind: str | None = None, since: datetime | None = None, subject: str | None = None,
-    recipient: str | None = None,
+    recipient: str | None = None, telescopes: Iterable[str] = (),
 ) -> list[Finding]:  # fmt: skip
     """The findings that hold, by time and subject; of one id the view that may tell the most.
 
     subject: in any spelling of the value (`2001:DB8::1`). recipient: only what they may see, else all.
+    telescopes: prefixes whose addresses are for the own organisation only.
     """
-    ceiling = named(recipient).ceiling if recipient else Tlp.RED
-    found = lake.findings(kind=kind, since=since, subject=_canonical(subject), tlp=ceiling)
-    return fullest(found)
+    to = named(recipient) if recipient else None
+    ceiling = to.ceiling if to else Tlp.RED
+    found = fullest(lake.findings(kind=kind, since=since, subject=_canonical(subject), tlp=ceiling))
+    prefixes = tuple(telescopes)
+    return [f for f in found if to is None or not reason(f, to, prefixes)]
 
 
 def fullest(findings: list[Finding]) -> list[Finding]:

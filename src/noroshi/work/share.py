@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noroshi.model.tlp import DEFAULT, Tlp
+from noroshi.model.tlp import DEFAULT
 from noroshi.share import stix
-from noroshi.share.marking import reason, withheld
 from noroshi.share.marking import recipient as named
-from noroshi.work.findings import fullest
+from noroshi.share.marking import withheld
+from noroshi.work.findings import find
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -48,8 +48,7 @@ def share_stix(
     to = named(recipient)
     prefixes = config.telescope_prefixes
     # The store is asked only for what the marking allows, so that nothing else can shape the export.
-    allowed = fullest(lake.findings(since=since, tlp=to.ceiling))
-    found = [f for f in allowed if not reason(f, to, prefixes)]
+    found = find(lake, since=since, recipient=recipient, telescopes=prefixes)
     objects = stix.objects(found, producer=producer, name_telescopes=to.may_see(DEFAULT))
     body = stix.encode(objects)
     if str(path) == "-":
@@ -58,7 +57,7 @@ def share_stix(
     else:
         write_whole(path, body)
     given = {f.id for f in found}
-    rest = [f for f in fullest(lake.findings(since=since, tlp=Tlp.RED)) if f.id not in given]
+    rest = [f for f in find(lake, since=since) if f.id not in given]
     return Shared(len(found), len(objects), len(body), withheld(rest, to, prefixes))
 
 
