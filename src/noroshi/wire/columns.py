@@ -1,8 +1,8 @@
-"""How packets and flow rows lie in memory: a few two-dimensional arrays, one line per field.
+"""How packets and flow rows lie in memory: two cache lines each, so that finding, comparing and reordering rows
+touches two lines and not one for each field.
 
-The same layout serves a block of decoded packets and a table of rows, so that a packet is simply a row of
-count one and both are merged by the same code. -1 in a signed field means: none, or not the same in all
-packets of the row.
+A packet is a row of count one. -1 in IP_ID, WINDOW, MSS or PAYLOAD means: none, or not the same in all packets
+of the row; TRAITS says the same of its booleans and of SEQ and ACK by null bits.
 """
 
 from __future__ import annotations
@@ -12,57 +12,65 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# uint64: addresses as two halves; IPv4 as ::ffff:a.b.c.d
-SRC_HI, SRC_LO, DST_HI, DST_LO, OPTIONS = range(5)
-WIDE = 5
-# int64
-FIRST, LAST, OFFSET, SEQ, ACK, BYTES = range(6)
-LONG = 6
-# int32
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+
+# `long`: eight int64. Addresses as the bits of two halves, IPv4 as ::ffff:a.b.c.d; times in µs.
+SRC_HI, SRC_LO, DST_HI, DST_LO, OPTIONS, FIRST, LAST, OFFSET = range(8)
+# `int`: sixteen int32; SEQ and ACK are the bits of an unsigned number.
 (
-    MINUTE, SPORT, DPORT, PROTO, TTL, FLAGS, IP_LEN, COUNT, IP_ID, WINDOW, MSS, DF, SEQ_IS_DST, MASSCAN, PAYLOAD,
-    REPLY, INNER,
-) = range(17)  # fmt: skip
-INT = 17
-# Quoted inner tuple, touched for ICMP errors only: uint64 and int32
+    MINUTE, SPORT, DPORT, PROTO, TTL, FLAGS, IP_LEN, COUNT, IP_ID, WINDOW, MSS, TRAITS, PAYLOAD, KIND, SEQ, ACK,
+) = range(16)  # fmt: skip
+# Quoted inner tuple, touched for ICMP errors only: `inner_long`, `inner_int`.
 IN_SRC_HI, IN_SRC_LO, IN_DST_HI, IN_DST_LO = range(4)
 IN_SPORT, IN_DPORT, IN_PROTO = range(3)
 
-V4_MARK = np.uint64(0xFFFF_0000_0000)
-"""High bits of the low half of an IPv4 address in ::ffff:0:0/96."""
+# Bits of TRAITS: a value and, one higher, its null; then the nulls of SEQ and ACK.
+DF, DF_NULL, SEQ_IS_DST, SEQ_IS_DST_NULL, MASSCAN, MASSCAN_NULL, SEQ_NULL, ACK_NULL = (1 << b for b in range(8))
+NO_TRAITS = DF_NULL | SEQ_IS_DST_NULL | MASSCAN_NULL | SEQ_NULL | ACK_NULL
+# Bits of KIND: told apart by sequence numbers too; quotes a packet.
+REPLY, QUOTES = 1, 2
+
+V4_MARK = 0xFFFF_0000_0000
+"""Bits 32-47 of the low half of an IPv4 address in ::ffff:0:0/96."""
+MIXED_OPTIONS = 1 << 62
+"""Options signature of a row whose packets do not share one."""
+
+
+def _lines(capacity: int, width: int, dtype: type) -> npt.NDArray[np.generic]:
+    """Uninitialised room of `capacity` lines, aligned to the cache line."""
+    item = np.dtype(dtype).itemsize
+    raw = np.empty(capacity * width * item + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + capacity * width * item].view(dtype).reshape(capacity, width)
 
 
 @dataclass(frozen=True)
 class Columns:
     """Room for `capacity` packets or rows; pages that are never written cost no memory."""
 
-    wide: npt.NDArray[np.uint64]
-    long: npt.NDArray[np.int64]
-    int: npt.NDArray[np.int32]
-    inner_wide: npt.NDArray[np.uint64]
-    inner_int: npt.NDArray[np.int32]
+    long: I64
+    int: I32
+    inner_long: I64
+    inner_int: I32
 
     @classmethod
     def empty(cls, capacity: int) -> Columns:
         """Uninitialised room."""
         return cls(
-            np.empty((WIDE, capacity), np.uint64),
-            np.empty((LONG, capacity), np.int64),
-            np.empty((INT, capacity), np.int32),
-            np.empty((4, capacity), np.uint64),
-            np.empty((3, capacity), np.int32),
-        )
+            _lines(capacity, 8, np.int64), _lines(capacity, 16, np.int32),
+            _lines(capacity, 4, np.int64), _lines(capacity, 3, np.int32),
+        )  # type: ignore[arg-type]  # fmt: skip
 
     @property
     def capacity(self) -> int:
         """How many packets or rows fit."""
-        return int(self.long.shape[1])
+        return len(self.long)
 
-    def arrays(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int32],
-                              npt.NDArray[np.uint64], npt.NDArray[np.int32]]:  # fmt: skip
-        """The five arrays in the order kernels take them."""
-        return self.wide, self.long, self.int, self.inner_wide, self.inner_int
+    def arrays(self) -> tuple[I64, I32, I64, I32]:
+        """The four arrays in the order kernels take them."""
+        return self.long, self.int, self.inner_long, self.inner_int
 
-    def take(self, which: npt.NDArray[np.intp] | slice) -> Columns:
-        """A copy of some rows."""
-        return Columns(*(np.ascontiguousarray(a[:, which]) for a in self.arrays()))
+    def part(self, start: int, stop: int) -> Columns:
+        """A view of some lines."""
+        return Columns(*(a[start:stop] for a in self.arrays()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from noroshi.wire import columns as c
 from noroshi.wire import payload, tcpoptions
 from noroshi.wire.jit import helper, kernel
 from noroshi.wire.read import be16, be32
@@ -76,7 +75,7 @@ def _network(buf, p, end, link):  # type: ignore[no-untyped-def]
         # NULL is in the byte order of the machine that captured, LOOP in network order; families fit a byte.
         family = be32(buf, p)
         if family > 0xFFFF:
-            family = (family >> 24) | ((family >> 8) & 0xFF00)
+            family = (family >> 24) | ((family >> 8) & 0xFF00) | ((family & 0xFFFF) << 16)
         if family == 2:
             kind = 0x0800
         elif family == 10 or family == 24 or family == 28 or family == 30:
@@ -93,7 +92,7 @@ def _network(buf, p, end, link):  # type: ignore[no-untyped-def]
 
 @helper
 def _half(buf, p):  # type: ignore[no-untyped-def]
-    return (np.uint64(be32(buf, p)) << np.uint64(32)) | np.uint64(be32(buf, p + 4))
+    return (be32(buf, p) << 32) | be32(buf, p + 4)
 
 
 @helper
@@ -132,48 +131,48 @@ def _quoted(buf, p, end, n, iw, ii):  # type: ignore[no-untyped-def]
         if size < 20 or p + size > end:
             return 0
         proto = np.int64(buf[p + 9])
-        iw[0, n] = np.uint64(0)
-        iw[1, n] = np.uint64(0xFFFF_0000_0000) | np.uint64(be32(buf, p + 12))
-        iw[2, n] = np.uint64(0)
-        iw[3, n] = np.uint64(0xFFFF_0000_0000) | np.uint64(be32(buf, p + 16))
+        iw[n, 0] = 0
+        iw[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
+        iw[n, 2] = 0
+        iw[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
         fragment = be16(buf, p + 6) & 0x1FFF
         p += size
     elif version == 6:
         if p + 40 > end:
             return 0
         proto = np.int64(buf[p + 6])
-        iw[0, n] = _half(buf, p + 8)
-        iw[1, n] = _half(buf, p + 16)
-        iw[2, n] = _half(buf, p + 24)
-        iw[3, n] = _half(buf, p + 32)
+        iw[n, 0] = _half(buf, p + 8)
+        iw[n, 1] = _half(buf, p + 16)
+        iw[n, 2] = _half(buf, p + 24)
+        iw[n, 3] = _half(buf, p + 32)
         p, proto, fragment, bad = _skip_extensions(buf, p + 40, end, proto)
     else:
         return 0
-    ii[0, n] = 0
-    ii[1, n] = 0
-    ii[2, n] = proto
+    ii[n, 0] = 0
+    ii[n, 1] = 0
+    ii[n, 2] = proto
     if fragment == 0 and (proto == 6 or proto == 17 or proto == 132) and p + 4 <= end:
-        ii[0, n] = be16(buf, p)
-        ii[1, n] = be16(buf, p + 2)
+        ii[n, 0] = be16(buf, p)
+        ii[n, 1] = be16(buf, p + 2)
     elif fragment == 0 and (proto == 1 or proto == 58) and p + 2 <= end:
-        ii[0, n] = np.int64(buf[p])
-        ii[1, n] = np.int64(buf[p + 1])
+        ii[n, 0] = np.int64(buf[p])
+        ii[n, 1] = np.int64(buf[p + 1])
     return 1
 
 
 @helper
-def one(buf, p, cap, link, n, w, l, i, iw, ii):  # type: ignore[no-untyped-def]  # noqa: C901, E741
+def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # noqa: C901, E741
     """Decode the packet in buf[p:p+cap] into column n of the arrays; OK or a reason.
 
-    MINUTE, FIRST, LAST, OFFSET and COUNT are the caller's.
+    MINUTE, FIRST, LAST, OFFSET and COUNT are the caller's. Numbers index the fields of `wire.columns`.
     """
     end = p + cap
     p, version, bad = _network(buf, p, end, link)
     if bad:
         return bad
     fragment = 0
-    i[8, n] = -1
-    i[11, n] = -1
+    traits = 0xEA  # every trait null
+    i[n, 8] = -1
     if version == 4:
         if p + 20 > end:
             return 3
@@ -189,14 +188,14 @@ def one(buf, p, cap, link, n, w, l, i, iw, ii):  # type: ignore[no-untyped-def] 
             return 5
         flags = be16(buf, p + 6)
         fragment = flags & 0x1FFF
-        i[8, n] = be16(buf, p + 4)
-        i[11, n] = (flags >> 14) & 1
-        i[4, n] = np.int64(buf[p + 8])
+        i[n, 8] = be16(buf, p + 4)
+        traits = 0xE8 | ((flags >> 14) & 1)
+        i[n, 4] = np.int64(buf[p + 8])
         proto = np.int64(buf[p + 9])
-        w[0, n] = np.uint64(0)
-        w[1, n] = np.uint64(0xFFFF_0000_0000) | np.uint64(be32(buf, p + 12))
-        w[2, n] = np.uint64(0)
-        w[3, n] = np.uint64(0xFFFF_0000_0000) | np.uint64(be32(buf, p + 16))
+        l[n, 0] = 0
+        l[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
+        l[n, 2] = 0
+        l[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
         last = min(end, p + length)  # behind it is padding, not payload
         p += size
     else:
@@ -206,33 +205,30 @@ def one(buf, p, cap, link, n, w, l, i, iw, ii):  # type: ignore[no-untyped-def] 
             return 4
         body = be16(buf, p + 4)
         length = body + 40
-        i[4, n] = np.int64(buf[p + 7])
+        i[n, 4] = np.int64(buf[p + 7])
         proto = np.int64(buf[p + 6])
-        w[0, n] = _half(buf, p + 8)
-        w[1, n] = _half(buf, p + 16)
-        w[2, n] = _half(buf, p + 24)
-        w[3, n] = _half(buf, p + 32)
+        l[n, 0] = _half(buf, p + 8)
+        l[n, 1] = _half(buf, p + 16)
+        l[n, 2] = _half(buf, p + 24)
+        l[n, 3] = _half(buf, p + 32)
         last = min(end, p + length) if body else end
         p, proto, fragment, bad = _skip_extensions(buf, p + 40, last, proto)
         if bad:
             return bad
-    i[3, n] = proto
-    i[6, n] = length
-    l[5, n] = length
-    i[1, n] = 0
-    i[2, n] = 0
-    i[5, n] = 0
-    i[9, n] = -1
-    i[10, n] = -1
-    i[12, n] = -1
-    i[13, n] = -1
-    i[15, n] = 0
-    i[16, n] = 0
-    l[3, n] = -1
-    l[4, n] = -1
-    w[4, n] = np.uint64(0)
+    i[n, 3] = proto
+    i[n, 6] = length
+    i[n, 1] = 0
+    i[n, 2] = 0
+    i[n, 5] = 0
+    i[n, 9] = -1
+    i[n, 10] = -1
+    i[n, 13] = 0
+    i[n, 14] = 0
+    i[n, 15] = 0
+    l[n, 4] = 0
     if fragment:
-        i[14, n] = 2
+        i[n, 11] = traits
+        i[n, 12] = 2
         return 0
     if proto == 6:
         if p + 20 > last:
@@ -241,40 +237,45 @@ def one(buf, p, cap, link, n, w, l, i, iw, ii):  # type: ignore[no-untyped-def] 
         seq = be32(buf, p + 4)
         size = 4 * np.int64(buf[p + 12] >> 4)
         flags = np.int64(buf[p + 13]) | (np.int64(buf[p + 12] & 1) << 8)
-        i[1, n] = be16(buf, p)
-        i[2, n] = dport
-        i[5, n] = flags
-        i[9, n] = be16(buf, p + 14)
-        l[3, n] = seq
-        l[4, n] = be32(buf, p + 8)
+        i[n, 1] = be16(buf, p)
+        i[n, 2] = dport
+        i[n, 5] = flags
+        i[n, 9] = be16(buf, p + 14)
+        i[n, 14] = seq
+        i[n, 15] = be32(buf, p + 8)
+        traits &= 0x3F
         # Replies are told apart by sequence numbers too: RST, or SYN with ACK.
-        i[15, n] = 1 if (flags & 4) or (flags & 18) == 18 else 0
+        i[n, 13] = 1 if (flags & 4) or (flags & 18) == 18 else 0
         if version == 4:
-            dst = np.int64(w[3, n] & np.uint64(0xFFFF_FFFF))
-            i[12, n] = 1 if seq == dst else 0
-            i[13, n] = 1 if ((dst ^ dport ^ seq) & 0xFFFF) == i[8, n] else 0
+            dst = l[n, 3] & 0xFFFF_FFFF
+            traits &= 0xC3
+            if seq == dst:
+                traits |= 4
+            if ((dst ^ dport ^ seq) & 0xFFFF) == i[n, 8]:
+                traits |= 16
+        i[n, 11] = traits
         if size < 20 or p + size > last:
-            w[4, n] = np.uint64(1 << 57)
-            i[14, n] = 0
+            l[n, 4] = 1 << 57
+            i[n, 12] = 0
             return 0
         if size > 20:
             signature, mss = tcpoptions.read(buf, p + 20, p + size)
-            w[4, n] = np.uint64(signature)
-            i[10, n] = mss
-        i[14, n] = payload.tcp(buf, p + size, last - p - size)
+            l[n, 4] = signature
+            i[n, 10] = mss
+        i[n, 12] = payload.tcp(buf, p + size, last - p - size)
     elif proto == 17:
         if p + 8 > last:
             return 7
-        i[1, n] = be16(buf, p)
-        i[2, n] = be16(buf, p + 2)
-        i[14, n] = payload.udp(buf, p + 8, last - p - 8, i[1, n], i[2, n])
+        i[n, 1] = be16(buf, p)
+        i[n, 2] = be16(buf, p + 2)
+        i[n, 12] = payload.udp(buf, p + 8, last - p - 8, i[n, 1], i[n, 2])
     elif proto == 1 or proto == 58:
         if p + 4 > last:
             return 7
         kind = np.int64(buf[p])
-        i[1, n] = kind
-        i[2, n] = np.int64(buf[p + 1])
-        i[14, n] = 1 if last - p > 8 else 0
+        i[n, 1] = kind
+        i[n, 2] = np.int64(buf[p + 1])
+        i[n, 12] = 1 if last - p > 8 else 0
         if proto == 1:
             error = kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12
             echo = kind == 0 or kind == 8
@@ -284,44 +285,52 @@ def one(buf, p, cap, link, n, w, l, i, iw, ii):  # type: ignore[no-untyped-def] 
             echo = kind == 128 or kind == 129
             reply = kind == 129
         if echo and p + 8 <= last:
-            l[3, n] = be32(buf, p + 4)
-            i[15, n] = 1 if reply else 0
+            i[n, 14] = be32(buf, p + 4)
+            traits &= 0xBF
+            i[n, 13] = 1 if reply else 0
         if error and p + 8 <= last:
-            i[16, n] = _quoted(buf, p + 8, last, n, iw, ii)
+            i[n, 13] = 2 * _quoted(buf, p + 8, last, n, iw, ii)
     else:
         if (proto == 132 or proto == 33 or proto == 136) and p + 4 <= last:  # SCTP, DCCP, UDP-Lite
-            i[1, n] = be16(buf, p)
-            i[2, n] = be16(buf, p + 2)
-        i[14, n] = 1 if last > p else 0
+            i[n, 1] = be16(buf, p)
+            i[n, 2] = be16(buf, p + 2)
+        i[n, 12] = 1 if last > p else 0
+    i[n, 11] = traits
     return 0
 
 
+@helper
+def row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Decode packet k of an index as row n, whole; OK or a reason."""
+    t = ts[k]
+    if t < tmin or t > tmax:
+        return 9 if t == -1 else 8
+    kind = one_link
+    if link.size:
+        kind = link[k]
+    status = one(buf, off[k], cap[k], kind, n, l, i, iw, ii)
+    if status == 0:
+        i[n, 0] = t // 60_000_000
+        i[n, 7] = 1
+        l[n, 5] = t
+        l[n, 6] = t
+        l[n, 7] = base + off[k]
+    return status
+
+
 @kernel
-def block(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, w, l, i, iw, ii, status):  # type: ignore[no-untyped-def]  # noqa: E741
-    """Decode packets a..b of an index into columns 0..b-a; returns how many became rows.
+def packets(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, l, i, iw, ii, status):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Decode packets a..b of an index into lines 0.. without aggregating; how many became rows.
 
     Rows are dense; status (uint8, by packet) receives OK or the reason of each packet. link: link type by packet, or
     empty and one_link holds for all. base: offset of buf in the source.
     """
     n = 0
     for k in range(a, b):
-        t = ts[k]
-        if t < tmin or t > tmax:
-            status[k] = 9 if t == -1 else 8
-            continue
-        kind = one_link
-        if link.size:
-            kind = link[k]
-        s = one(buf, off[k], cap[k], kind, n, w, l, i, iw, ii)
-        status[k] = s
-        if s == 0:
-            i[0, n] = t // 60_000_000
-            i[7, n] = 1
-            l[0, n] = t
-            l[1, n] = t
-            l[2, n] = base + off[k]
+        status[k] = row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, l, i, iw, ii)
+        if status[k] == 0:
             n += 1
     return n
 
 
-__all__ = ["EARLIEST_US", "LINK_TYPES", "OK", "REASONS", "block", "c"]
+__all__ = ["EARLIEST_US", "LINK_TYPES", "OK", "REASONS", "packets", "row"]

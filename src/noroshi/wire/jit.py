@@ -48,11 +48,11 @@ def kernel(function: F) -> F:
     NOROSHI_BOUNDSCHECK=1 compiles with bounds checks, for the fuzz tests.
     """
     check = os.environ.get("NOROSHI_BOUNDSCHECK") == "1"
-    compiled: F = numba.njit(nogil=True, cache=CACHED and not check, boundscheck=check)(function)
+    compiled: F = numba.njit(nogil=True, cache=CACHED and not check, boundscheck=check, _nrt=False)(function)
     return compiled
 
 
 def helper(function: F) -> F:
     """Compile a small function that is always inlined into a kernel."""
-    compiled: F = numba.njit(nogil=True, inline="never")(function)
+    compiled: F = numba.njit(nogil=True, _nrt=False)(function)
     return compiled

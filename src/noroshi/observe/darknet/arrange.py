@@ -34,132 +34,89 @@ U64 = npt.NDArray[np.uint64]
 
 
 @kernel
-def order_v4(w, chosen, n, a, b, counts):  # type: ignore[no-untyped-def]
-    """Stable order of the rows named by chosen[0:n] by their IPv4 source; the order is left in a.
-
-    a, b: int32 scratch of n. counts: int64 scratch of 2048. Least significant digit radix, 11 bits at a time.
-    """
-    for k in range(n):
-        a[k] = chosen[k]
-    shift = np.uint64(0)
-    for _ in range(3):
-        for d in range(2048):
-            counts[d] = 0
-        for k in range(n):
-            counts[(w[1, a[k]] >> shift) & np.uint64(2047)] += 1
-        total = 0
-        for d in range(2048):
-            here = counts[d]
-            counts[d] = total
-            total += here
-        for k in range(n):
-            d = (w[1, a[k]] >> shift) & np.uint64(2047)
-            b[counts[d]] = a[k]
-            counts[d] += 1
-        for k in range(n):
-            a[k] = b[k]
-        # 11 + 11 + 10 bits: the mark above bit 32 is the same in every row
-        shift += np.uint64(11)
-
-
-@kernel
-def gather(order, n, w, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo):  # type: ignore[no-untyped-def]  # noqa: E501, E741
+def gather(order, n, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo):  # type: ignore[no-untyped-def]  # noqa: E501, E741
     """Rows in order into the arranged arrays; the number of different sources (runs)."""
     sources = 0
-    last_hi = np.uint64(0)
-    last_lo = np.uint64(0)
-    for k in range(n):
-        r = order[k]
-        hi = w[0, r]
-        lo = w[1, r]
-        if k == 0 or hi != last_hi or lo != last_lo:
-            src_hi[sources] = hi
-            src_lo[sources] = lo
-            sources += 1
-            last_hi = hi
-            last_lo = lo
-        i32[7, k] = sources - 1
-        dst_hi[k] = w[2, r]
-        dst_lo[k] = w[3, r]
-        opt[k] = w[4, r]
-        if hi == 0 and (lo >> np.uint64(32)) == np.uint64(0xFFFF):
-            top = np.int64((lo >> np.uint64(24)) & np.uint64(255))
-            bad = top == 0 or top == 127 or top >= 224
-        else:
-            bad = (hi == 0 and lo <= np.uint64(1)) or (hi >> np.uint64(56)) == np.uint64(255)
-        if hi == w[2, r] and lo == w[3, r]:
-            bad = True
-        martian[k] = 1 if bad else 0
-    for k in range(n):
-        r = order[k]
-        i32[0, k] = i[1, r]
-        i32[1, k] = i[2, r]
-        i32[2, k] = i[6, r]
-        i16[0, k] = i[3, r]
-        i16[1, k] = i[4, r]
-        i16[2, k] = i[5, r]
-        i32[6, k] = i[14, r]
-        i64[2, k] = i[7, r]
-        df[k] = i[11, r]
-        sid[k] = i[12, r]
-        mx[k] = i[13, r]
-    for k in range(n):
-        r = order[k]
-        i64[0, k] = l[3, r]
-        i64[1, k] = l[4, r]
-        i64[3, k] = l[5, r]
-        i64[4, k] = l[0, r]
-        i64[5, k] = l[1, r]
-        i64[6, k] = l[2, r]
-        i32[3, k] = i[8, r]
-        i32[4, k] = i[9, r]
-        i32[5, k] = i[10, r]
+    last_hi = np.int64(0)
+    last_lo = np.int64(0)
     for c in range(bits.shape[0]):
         for k in range(bits.shape[1]):
             bits[c, k] = 0
     for c in range(nulls.size):
         nulls[c] = 0
     for k in range(n):
+        r = order[k]
+        hi = l[r, 0]
+        lo = l[r, 1]
+        if k == 0 or hi != last_hi or lo != last_lo:
+            src_hi[sources] = np.uint64(hi)
+            src_lo[sources] = np.uint64(lo)
+            sources += 1
+            last_hi = hi
+            last_lo = lo
+        i32[7, k] = sources - 1
+        dst_hi[k] = np.uint64(l[r, 2])
+        dst_lo[k] = np.uint64(l[r, 3])
+        opt[k] = np.uint64(l[r, 4])
+        if hi == 0 and (lo >> 32) == 0xFFFF:
+            top = (lo >> 24) & 255
+            bad = top == 0 or top == 127 or top >= 224
+        else:
+            bad = (hi == 0 and (lo == 0 or lo == 1)) or ((hi >> 56) & 255) == 255
+        if hi == l[r, 2] and lo == l[r, 3]:
+            bad = True
+        martian[k] = 1 if bad else 0
+        i64[4, k] = l[r, 5]
+        i64[5, k] = l[r, 6]
+        i64[6, k] = l[r, 7]
+        i32[0, k] = i[r, 1]
+        i32[1, k] = i[r, 2]
+        i32[2, k] = i[r, 6]
+        i16[0, k] = i[r, 3]
+        i16[1, k] = i[r, 4]
+        i16[2, k] = i[r, 5]
+        i32[6, k] = i[r, 12]
+        i64[2, k] = i[r, 7]
+        i64[3, k] = np.int64(i[r, 7]) * np.int64(i[r, 6])  # ip_len is part of the key
+        i32[3, k] = i[r, 8]
+        i32[4, k] = i[r, 9]
+        i32[5, k] = i[r, 10]
+        t = i[r, 11]
+        i64[0, k] = -1 if t & 64 else np.int64(i[r, 14]) & 0xFFFF_FFFF
+        i64[1, k] = -1 if t & 128 else np.int64(i[r, 15]) & 0xFFFF_FFFF
+        df[k] = -1 if t & 2 else t & 1
+        sid[k] = -1 if t & 8 else (t >> 2) & 1
+        mx[k] = -1 if t & 32 else (t >> 4) & 1
+        # Bitmaps without branches: which bit is as good as random.
         byte = k >> 3
-        bit = np.uint8(1 << (k & 7))
-        if df[k] >= 0:
-            bits[3, byte] |= bit
-            if df[k]:
-                bits[0, byte] |= bit
-        else:
-            nulls[3] += 1
-        if sid[k] >= 0:
-            bits[4, byte] |= bit
-            if sid[k]:
-                bits[1, byte] |= bit
-        else:
-            nulls[4] += 1
-        if mx[k] >= 0:
-            bits[5, byte] |= bit
-            if mx[k]:
-                bits[2, byte] |= bit
-        else:
-            nulls[5] += 1
-        if i64[0, k] >= 0:
-            bits[6, byte] |= bit
-        else:
-            nulls[6] += 1
-        if i64[1, k] >= 0:
-            bits[7, byte] |= bit
-        else:
-            nulls[7] += 1
-        if i32[3, k] >= 0:
-            bits[8, byte] |= bit
-        else:
-            nulls[8] += 1
-        if i32[4, k] >= 0:
-            bits[9, byte] |= bit
-        else:
-            nulls[9] += 1
-        if i32[5, k] >= 0:
-            bits[10, byte] |= bit
-        else:
-            nulls[10] += 1
+        at = k & 7
+        bits[0, byte] |= (t & 1) << at
+        bits[1, byte] |= ((t >> 2) & 1) << at
+        bits[2, byte] |= ((t >> 4) & 1) << at
+        valid = (t >> 1) & 1 ^ 1
+        bits[3, byte] |= valid << at
+        nulls[3] += 1 - valid
+        valid = (t >> 3) & 1 ^ 1
+        bits[4, byte] |= valid << at
+        nulls[4] += 1 - valid
+        valid = (t >> 5) & 1 ^ 1
+        bits[5, byte] |= valid << at
+        nulls[5] += 1 - valid
+        valid = (t >> 6) & 1 ^ 1
+        bits[6, byte] |= valid << at
+        nulls[6] += 1 - valid
+        valid = (t >> 7) & 1 ^ 1
+        bits[7, byte] |= valid << at
+        nulls[7] += 1 - valid
+        valid = 1 if i[r, 8] >= 0 else 0
+        bits[8, byte] |= valid << at
+        nulls[8] += 1 - valid
+        valid = 1 if i[r, 9] >= 0 else 0
+        bits[9, byte] |= valid << at
+        nulls[9] += 1 - valid
+        valid = 1 if i[r, 10] >= 0 else 0
+        bits[10, byte] |= valid << at
+        nulls[10] += 1 - valid
     return sources
 
 
@@ -185,16 +142,27 @@ def runs_of_sources(i32, i64, n, src, day, first, last, count):  # type: ignore[
     return entries
 
 
-def source_order(rows: Columns, chosen: I32) -> I32:
+@kernel
+def _sort_keys(l, chosen, n, out):  # type: ignore[no-untyped-def]  # noqa: E741
+    """IPv4 source and position in one number each; False as soon as a source is not IPv4."""
+    for k in range(n):
+        r = chosen[k]
+        lo = l[r, 1]
+        if l[r, 0] != 0 or (lo >> 32) != 0xFFFF:
+            return False
+        out[k] = (np.uint64(lo) << np.uint64(32)) | np.uint64(k)
+    return True
+
+
+def source_order(rows: Columns, chosen: I64) -> I64:
     """The rows of `chosen` in the order of their stored source address; equal sources keep their order."""
-    n = len(chosen)
-    hi, lo = rows.wide[c.SRC_HI], rows.wide[c.SRC_LO]
-    if n and (hi[chosen].any() or (lo[chosen] >> np.uint64(32) != np.uint64(0xFFFF)).any()):
-        version = (hi[chosen] != 0) | (lo[chosen] >> np.uint64(32) != np.uint64(0xFFFF))
-        return chosen[np.lexsort((lo[chosen], hi[chosen], version))]
-    a, b = np.empty(n, np.int32), np.empty(n, np.int32)
-    order_v4(rows.wide, chosen, n, a, b, np.empty(2048, np.int64))
-    return a
+    packed = np.empty(len(chosen), np.uint64)
+    if _sort_keys(rows.long, chosen, len(chosen), packed):
+        packed.sort()
+        return chosen[(packed & np.uint64(0xFFFF_FFFF)).astype(np.int64)]
+    hi, lo = (rows.long[chosen, f].view(np.uint64) for f in (c.SRC_HI, c.SRC_LO))
+    version = (hi != 0) | (lo >> np.uint64(32) != np.uint64(0xFFFF))
+    return chosen[np.lexsort((lo, hi, version))]
 
 
 def _pack(hi: U64, lo: U64, n: int, validity: npt.NDArray[np.uint8] | None = None) -> pa.Array:
@@ -221,7 +189,7 @@ def _interned(hi: U64, lo: U64) -> tuple[I32, U64, U64]:
     return ids, out_hi[:count], out_lo[:count]
 
 
-def arrange(rows: Columns, chosen: I32, inside: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[pa.Table, pa.Table]:
+def arrange(rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[pa.Table, pa.Table]:
     """(`flows` rows without run_id, `links` rows without run_id) of the chosen rows.
 
     inside: stored address ranges that are context; sources in them make no links.
@@ -233,14 +201,14 @@ def arrange(rows: Columns, chosen: I32, inside: tuple[tuple[bytes, bytes], ...] 
     df, sid, mx, martian = (np.empty(n, np.int8) for _ in range(4))
     opt, dst_hi, dst_lo, src_hi, src_lo = (np.empty(n, np.uint64) for _ in range(5))
     sources = gather(
-        order, n, rows.wide, rows.long, rows.int, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
+        order, n, rows.long, rows.int, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
         dst_hi, dst_lo, src_hi, src_lo,
     )  # fmt: skip
     src_hi, src_lo = src_hi[:sources], src_lo[:sources]
     option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
     known = rules.current()
     forms = np.array(
-        [-3 if s >> 63 else known.option_form(rules.option_text(s)) for s in signatures.tolist()], np.int32
+        [-3 if s == c.MIXED_OPTIONS else known.option_form(rules.option_text(s)) for s in signatures.tolist()], np.int32
     )
     i32[A_OPTION] = forms[option_ids] if n else 0
     rules.tag(
@@ -249,17 +217,17 @@ def arrange(rows: Columns, chosen: I32, inside: tuple[tuple[bytes, bytes], ...] 
         rules.REPLY_CODES, rules.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
     )  # fmt: skip
     dst = _interned(dst_hi, dst_lo)
-    inner = order[rows.int[c.INNER, order] == 1] if n else order
+    inner = order[(rows.int[order, c.KIND] & c.QUOTES) != 0] if n else order
     flows = _flows(i32, i16, i64, bits, nulls, (src_hi, src_lo), dst, (option_ids, signatures), _inner(rows, order))
     return flows, _links(i32, i64, src_hi, src_lo, rows, inner, inside)
 
 
-def _inner(rows: Columns, order: I32) -> list[pa.Array]:
+def _inner(rows: Columns, order: I64) -> list[pa.Array]:
     """The five columns of the quoted tuple."""
     import pyarrow as pa
 
     n = len(order)
-    has = rows.int[c.INNER, order] == 1
+    has = (rows.int[order, c.KIND] & c.QUOTES) != 0
     if not has.any():
         types = (pa.binary(), pa.binary(), pa.int32(), pa.int32(), pa.int16())
         return [pa.nulls(n, t) for t in types]
@@ -268,11 +236,11 @@ def _inner(rows: Columns, order: I32) -> list[pa.Array]:
     at[has] = np.arange(len(quoting))
     take = pa.array(at, mask=~has)
     made = [
-        _pack(rows.inner_wide[h, quoting], rows.inner_wide[h + 1, quoting], len(quoting))
+        _pack(rows.inner_long[quoting, h].view(np.uint64), rows.inner_long[quoting, h + 1].view(np.uint64), len(quoting))
         for h in (c.IN_SRC_HI, c.IN_DST_HI)
     ]
-    made += [pa.array(rows.inner_int[f, quoting], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
-    made.append(pa.array(rows.inner_int[c.IN_PROTO, quoting].astype(np.int16), pa.int16()))
+    made += [pa.array(rows.inner_int[quoting, f], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
+    made.append(pa.array(rows.inner_int[quoting, c.IN_PROTO].astype(np.int16), pa.int16()))
     return [a.take(take) for a in made]
 
 
@@ -298,7 +266,7 @@ def _flows(
     mixed = i32[A_PAYLOAD] < 0
     payloads = names(np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None])
     option_ids, signatures = options
-    option_names = [None if s >> 63 else rules.option_text(s) for s in signatures.tolist()]
+    option_names = [None if s == c.MIXED_OPTIONS else rules.option_text(s) for s in signatures.tolist()]
     made = {
         "src_ip": _dictionary(i32[A_SRC], _pack(*src, len(src[1]))),
         "dst_ip": _dictionary(dst[0], _pack(dst[1], dst[2], len(dst[2]))),
@@ -333,7 +301,7 @@ def _flows(
 
 
 def _links(
-    i32: I32, i64: I64, src_hi: U64, src_lo: U64, rows: Columns, quoting: I32, inside: tuple[tuple[bytes, bytes], ...]
+    i32: I32, i64: I64, src_hi: U64, src_lo: U64, rows: Columns, quoting: I64, inside: tuple[tuple[bytes, bytes], ...]
 ) -> pa.Table:
     """Sources, and the victims named by quoted packets, by day."""
     n = i32.shape[1]
@@ -343,14 +311,14 @@ def _links(
     hi, lo, role = src_hi[src[:e]], src_lo[src[:e]], np.zeros(e, np.int32)
     day, first, last, count = day[:e], first[:e], last[:e], count[:e]
     if len(quoting):
-        when = rows.long[c.FIRST, quoting]
-        hi = np.concatenate([hi, rows.inner_wide[c.IN_DST_HI, quoting]])
-        lo = np.concatenate([lo, rows.inner_wide[c.IN_DST_LO, quoting]])
+        when = rows.long[quoting, c.FIRST]
+        hi = np.concatenate([hi, rows.inner_long[quoting, c.IN_DST_HI].view(np.uint64)])
+        lo = np.concatenate([lo, rows.inner_long[quoting, c.IN_DST_LO].view(np.uint64)])
         role = np.concatenate([role, np.ones(len(quoting), np.int32)])
         day = np.concatenate([day, when // 86_400_000_000])
         first = np.concatenate([first, when])
-        last = np.concatenate([last, rows.long[c.LAST, quoting]])
-        count = np.concatenate([count, rows.int[c.COUNT, quoting].astype(np.int64)])
+        last = np.concatenate([last, rows.long[quoting, c.LAST]])
+        count = np.concatenate([count, rows.int[quoting, c.COUNT].astype(np.int64)])
     keep = ~_within(hi, lo, inside)
     return _link_table(*(np.ascontiguousarray(a[keep]) for a in (hi, lo, role, day, first, last, count)))
 

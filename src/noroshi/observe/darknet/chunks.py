@@ -17,10 +17,10 @@ from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading
 from noroshi.wire import pcap, pcapng
 
-CHUNK = 24 << 20
-"""Bytes read at a time: some 300,000 packets of a darknet, enough to make columns of, small enough that a few
+CHUNK = 16 << 20
+"""Bytes read at a time: some 200,000 packets of a darknet, enough to make columns of, small enough that a few
 of them in flight stay far below the memory bound."""
-LIMIT = 1 << 19
+LIMIT = 1 << 18
 """Packets in a chunk at most: bounds the tables when packets are tiny."""
 RESERVE = 1 << 20
 """Room in front of a chunk for the record that the last one cut, when it is a common one."""

@@ -1,7 +1,7 @@
 """Captures of unused address space: pcap and pcapng to `flows` and `links`.
 
 Three stages, the first and last on a pool of threads (the kernels release the GIL): reduce a chunk to rows;
-in order, merge the rows of the minute that the chunk border cuts; arrange rows as Arrow.
+in order, merge the rows of a minute that a chunk border cuts; arrange rows as Arrow.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,28 +19,29 @@ import numpy.typing as npt
 from noroshi.model.address import prefix_range
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
-from noroshi.wire import columns as c
 from noroshi.wire import pcap, pcapng
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from noroshi.observe.darknet.chunks import Chunk
-    from noroshi.observe.darknet.rows import Table
+    from noroshi.observe.darknet.rows import U64, Arena
 
 DAY_US = 86_400_000_000
 SAMPLED = 20
 """Rejects of one reason in one chunk that are listed one by one; the rest are counted in one more."""
-PENDING = 1 << 20
-"""Rows of an unfinished minute that are held back at most. A minute with more different tuples than this may
-show a tuple in two rows; sums stay exact."""
+WAITING = 8
+"""Chunks held back at most until their newest minute is over. A minute with more packets than these hold (some
+two million) may show a tuple in two rows; sums stay exact."""
 
 
 @dataclass
 class _Reduced:
-    """A chunk after the first stage."""
+    """A chunk after the first stage: rows start..stop of the arena."""
 
-    table: Table
+    place: int
+    start: int
+    stop: int
     rejects: list[Reject]
     not_ip: int
 
@@ -81,23 +82,30 @@ class PcapngSensor:
         return _read(reading, read_pcapng)
 
 
-def _reduce(chunk: Chunk, latest_us: int, tables: SimpleQueue[Table]) -> _Reduced:
-    """First stage: the rows of one chunk, in a table taken from `tables`."""
+def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: SimpleQueue[U64]) -> _Reduced:
+    """First stage: the rows of one chunk, in its place of the arena."""
+    from noroshi.observe.darknet.rows import SEED, reduce
     from noroshi.wire import decode
 
-    table = tables.get()
-    table.clear()
+    start = place * arena.limit
     if chunk.count == 0:
-        return _Reduced(table, chunk.rejects, 0)
+        return _Reduced(place, start, start, chunk.rejects, 0)
     status = np.empty(chunk.count, np.uint8)
-    table.add_packets(
-        chunk.buf, chunk.index, chunk.link, chunk.one_link, chunk.base, chunk.count, latest_us, status
-    )
+    part = slice(start, start + arena.limit)
+    slots = scratch.get()
+    try:
+        slots.fill(0)
+        count = reduce(
+            chunk.buf, *chunk.index, chunk.link, chunk.one_link, chunk.base, chunk.count, decode.EARLIEST_US,
+            latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part], slots, SEED, status,
+        )  # fmt: skip
+    finally:
+        scratch.put(slots)  # whoever waits for it must not wait for ever when this chunk failed
     rejects = list(chunk.rejects)
     if status.any():
         for code, (reason, words) in decode.REASONS.items():
             rejects += _rejects(chunk, np.flatnonzero(status == code), reason, words)
-    return _Reduced(table, rejects, int(np.count_nonzero(status == decode.NOT_IP)))
+    return _Reduced(place, start, start + int(count), rejects, int(np.count_nonzero(status == decode.NOT_IP)))
 
 
 def _rejects(chunk: Chunk, which: npt.NDArray[np.intp], reason: str, words: str) -> list[Reject]:
@@ -117,108 +125,89 @@ def _rejects(chunk: Chunk, which: npt.NDArray[np.intp], reason: str, words: str)
     return made
 
 
-class _Borders:
-    """Second stage: the minute a chunk border cuts is held back and merged with its other half."""
+class _Pipeline:
+    """The three stages over one source."""
 
-    def __init__(self, make: Callable[[int], Table]) -> None:
-        self.make = make
-        self.pending = make(1024)
-        self.minute = -1
+    def __init__(self, reading: Reading, pool: ThreadPoolExecutor) -> None:
+        from noroshi.observe.darknet.chunks import LIMIT
+        from noroshi.observe.darknet.rows import Arena, Minute, slots_for
 
-    def split(self, table: Table) -> npt.NDArray[np.int32]:
-        """Which rows of `table` are final. Rows of finished minutes held so far are appended to it."""
-        n = table.rows
-        if n == 0:
-            return np.empty(0, np.int32)
-        minutes = table.columns.int[c.MINUTE, :n]
-        newest = max(int(minutes.max()), self.minute)
-        held = (minutes == newest) | (minutes == self.minute)
-        final = np.flatnonzero(~held).astype(np.int32)
-        keep = np.flatnonzero(held)
-        self.pending.add_rows(table.columns.take(keep), len(keep))
-        done = self._finished(newest)
-        self.minute = newest
-        if len(done) == 0:
-            return final
-        rows = self.pending.columns.take(done)
-        rest = np.setdiff1d(np.arange(self.pending.rows), done)
-        self._keep(rest)
-        _append(table, rows)
-        return np.concatenate([final, np.arange(n, n + len(done), dtype=np.int32)])
+        workers = max(1, reading.workers)
+        self.reading, self.pool, self.workers = reading, pool, workers
+        self.latest = reading.source_date_us + DAY_US
+        self.inside = tuple(prefix_range(p) for p in reading.inside)
+        self.arena = Arena(LIMIT, WAITING + 2 * workers + 3)
+        self.free = PriorityQueue[int]()
+        for place in range(self.arena.places):
+            self.free.put(place)
+        self.scratch: SimpleQueue[U64] = SimpleQueue()
+        for _ in range(workers):
+            self.scratch.put(slots_for(LIMIT))
+        self.minute = Minute(self.arena)
+        self.reduced: deque[Future[_Reduced]] = deque()
+        self.waiting: deque[_Reduced] = deque()
+        self.arranged: deque[Future[tuple[pa.Table, pa.Table] | None]] = deque()
+        self.counts: Counter[str] = Counter()
 
-    def _finished(self, newest: int) -> npt.NDArray[np.intp]:
-        held = self.pending.columns.int[c.MINUTE, : self.pending.rows]
-        if self.pending.rows > PENDING:
-            return np.arange(self.pending.rows)
-        return np.flatnonzero(held != newest)
+    def feed(self, chunk: Chunk) -> Iterator[Batch | Reject]:
+        """Take in the next chunk; what became ready meanwhile."""
+        self.counts["packets"] += chunk.count
+        place = self.free.get()
+        self.reduced.append(self.pool.submit(_reduce, chunk, self.latest, self.arena, place, self.scratch))
+        if len(self.reduced) > self.workers:
+            yield from self._merge()
+        while len(self.arranged) > self.workers:
+            yield from _batches(self.arranged.popleft().result())
 
-    def _keep(self, which: npt.NDArray[np.intp]) -> None:
-        rows = self.pending.columns.take(which)
-        self.pending = self.make(max(1024, 2 * len(which)))
-        self.pending.add_rows(rows, len(which))
+    def finish(self) -> Iterator[Batch | Reject]:
+        """All that is left."""
+        while self.reduced:
+            yield from self._merge()
+        while self.waiting:
+            self._release()
+        while self.arranged:
+            yield from _batches(self.arranged.popleft().result())
 
-    def rest(self) -> tuple[Table, npt.NDArray[np.int32]]:
-        """What is still held at the end of the source."""
-        return self.pending, np.arange(self.pending.rows, dtype=np.int32)
+    def _merge(self) -> Iterator[Reject]:
+        """Second stage, in order: a minute that a chunk border cuts becomes whole."""
+        first = self.reduced.popleft().result()
+        self.counts["not_ip"] += first.not_ip
+        yield from first.rejects
+        before = self.minute.minute
+        self.minute.enter(first.start, first.stop)
+        if self.minute.minute > before:
+            # The minute the waiting chunks end in is over: nothing can be merged into them any more.
+            while self.waiting:
+                self._release()
+        self.waiting.append(first)
+        if len(self.waiting) > WAITING:
+            self.minute.forget()
+            while self.waiting:
+                self._release()
 
+    def _release(self) -> None:
+        self.arranged.append(self.pool.submit(self._arrange, self.waiting.popleft()))
 
-def _append(table: Table, rows: c.Columns) -> None:
-    """Put rows behind those of `table`, growing its columns when they are full; the hash table stays as it is."""
-    n, m = table.rows, rows.capacity
-    if n + m > table.columns.capacity:
-        old = table.columns.take(slice(0, n))
-        table.columns = c.Columns.empty(n + m)
-        for to, have in zip(table.columns.arrays(), old.arrays(), strict=True):
-            to[:, :n] = have
-    for to, more in zip(table.columns.arrays(), rows.arrays(), strict=True):
-        to[:, n : n + m] = more
+    def _arrange(self, reduced: _Reduced) -> tuple[pa.Table, pa.Table] | None:
+        """Third stage: rows to Arrow; the place is free again."""
+        from noroshi.observe.darknet.arrange import arrange
+        from noroshi.observe.darknet.rows import living
+
+        try:
+            rows = np.empty(reduced.stop - reduced.start, np.int64)
+            count = living(self.arena.columns.int, reduced.start, reduced.stop, rows)
+            return arrange(self.arena.columns, rows[:count], self.inside) if count else None
+        finally:
+            self.free.put(reduced.place)
 
 
 def _read(reading: Reading, chunks: Callable[[Reading], Iterator[Chunk]]) -> Iterator[Batch | Reject]:
-    from noroshi.observe.darknet.arrange import arrange
-    from noroshi.observe.darknet.chunks import LIMIT
-    from noroshi.observe.darknet.rows import Table
-
-    workers = max(1, reading.workers)
-    inside = tuple(prefix_range(p) for p in reading.inside)
-    latest = reading.source_date_us + DAY_US
-    counts: Counter[str] = Counter()
-    tables: SimpleQueue[Table] = SimpleQueue()
-    for _ in range(workers + 2):
-        tables.put(Table.for_packets(LIMIT))
-    borders = _Borders(Table.for_packets)
-
-    def finish(table: Table, final: npt.NDArray[np.int32], again: bool) -> tuple[pa.Table, pa.Table] | None:
-        try:
-            return arrange(table.columns, final, inside) if len(final) else None
-        finally:
-            if again:
-                tables.put(table)
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        reduced: deque[Future[_Reduced]] = deque()
-        arranged: deque[Future[tuple[pa.Table, pa.Table] | None]] = deque()
-
-        def step() -> Iterator[Reject]:
-            first = reduced.popleft().result()
-            counts["not_ip"] += first.not_ip
-            yield from first.rejects
-            final = borders.split(first.table)
-            arranged.append(pool.submit(finish, first.table, final, True))
-
+    with ThreadPoolExecutor(max(1, reading.workers), thread_name_prefix="decode") as pool:
+        pipeline = _Pipeline(reading, pool)
         for chunk in chunks(reading):
-            counts["packets"] += chunk.count
-            reduced.append(pool.submit(_reduce, chunk, latest, tables))
-            if len(reduced) > 1:
-                yield from step()
-            if len(arranged) > workers:
-                yield from _batches(arranged.popleft().result())
-        while reduced:
-            yield from step()
-        arranged.append(pool.submit(finish, *borders.rest(), False))
-        while arranged:
-            yield from _batches(arranged.popleft().result())
-    reading.counts.update(counts)
+            yield from pipeline.feed(chunk)
+        yield from pipeline.finish()
+    reading.counts.update(pipeline.counts)
 
 
 def _batches(made: tuple[pa.Table, pa.Table] | None) -> Iterator[Batch]:

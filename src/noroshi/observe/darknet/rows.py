@@ -1,14 +1,15 @@
-"""Packets to flow rows: the exact aggregation by minute and header tuple, in an open-addressing table.
+"""Packets to flow rows: the exact aggregation by minute and header tuple, in open-addressing tables.
 
-A packet is a row of count one, so packets and rows of earlier tables are absorbed by the same code. A row's
-traits are the values all its packets share, else -1 (`wire.columns`). Slots hold 32 bits of the hash beside the
-row's number, and on a match the whole key is compared.
+A chunk of packets is reduced on its own, each packet decoded straight into the line of the row it may become.
+Rows of the minute that a chunk border cuts are then merged, in order, into the rows of earlier chunks
+(`Minute`). A row's traits are the values all its packets share. Slots hold 32 bits of the hash beside the row's
+number, and on a match the whole key is compared.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,7 @@ from noroshi.wire import decode
 from noroshi.wire.columns import Columns
 from noroshi.wire.jit import helper, kernel
 
-MIXED_OPTIONS = np.uint64(1 << 63)
-"""Options signature of a row whose packets do not share one."""
-
-BLOCK = 2048
-"""Packets decoded at a time: their columns (some 500 KiB) stay in the second-level cache."""
+U64 = npt.NDArray[np.uint64]
 
 SEED = np.uint64(secrets.randbits(64))
 """Keeps senders from choosing tuples that collide; results do not depend on it."""
@@ -29,165 +26,222 @@ SEED = np.uint64(secrets.randbits(64))
 
 @helper
 def _mix(h, v):  # type: ignore[no-untyped-def]
-    h = (h ^ v) * np.uint64(0x9E3779B97F4A7C15)
+    h = (h ^ np.uint64(v)) * np.uint64(0x9E3779B97F4A7C15)
     return h ^ (h >> np.uint64(29))
 
 
 @helper
-def _hash(w, l, i, iw, ii, k, seed):  # type: ignore[no-untyped-def]  # noqa: E741
-    h = _mix(seed, w[1, k])
-    h = _mix(h, w[3, k])
-    h = _mix(h, w[0, k] + (w[2, k] << np.uint64(1)))
-    h = _mix(h, (np.uint64(i[1, k]) << np.uint64(48)) | (np.uint64(i[2, k]) << np.uint64(32)) | np.uint64(i[0, k]))
-    h = _mix(
-        h,
-        (np.uint64(i[6, k]) << np.uint64(32))
-        | (np.uint64(i[5, k]) << np.uint64(16))
-        | (np.uint64(i[4, k]) << np.uint64(8))
-        | np.uint64(i[3, k]),
-    )
-    if i[15, k]:
-        h = _mix(h, (np.uint64(l[3, k]) << np.uint64(32)) ^ np.uint64(l[4, k]))
-    if i[16, k]:
-        h = _mix(h, iw[1, k] ^ (iw[0, k] << np.uint64(1)))
-        h = _mix(h, iw[3, k] ^ (iw[2, k] << np.uint64(1)))
-        h = _mix(h, (np.uint64(ii[0, k]) << np.uint64(32)) | (np.uint64(ii[1, k]) << np.uint64(16)) | np.uint64(ii[2, k]))
-    return _mix(h, np.uint64(0x2545F4914F6CDD1D))
+def _hash(l, i, iw, ii, k, seed):  # type: ignore[no-untyped-def]  # noqa: E741
+    h = _mix(seed, l[k, 1])
+    h = _mix(h, l[k, 3])
+    h = _mix(h, l[k, 0] ^ (l[k, 2] << 1))
+    h = _mix(h, (np.int64(i[k, 1]) << 48) | (np.int64(i[k, 2]) << 32) | np.int64(i[k, 0]))
+    h = _mix(h, (np.int64(i[k, 6]) << 32) | (np.int64(i[k, 5]) << 16) | (np.int64(i[k, 4]) << 8) | np.int64(i[k, 3]))
+    kind = i[k, 13]
+    if kind:
+        if kind & 1:
+            h = _mix(h, (np.int64(i[k, 14]) << 32) ^ np.int64(i[k, 15]))
+        if kind & 2:
+            h = _mix(h, iw[k, 1] ^ (iw[k, 0] << 1))
+            h = _mix(h, iw[k, 3] ^ (iw[k, 2] << 1))
+            h = _mix(h, (np.int64(ii[k, 0]) << 32) | (np.int64(ii[k, 1]) << 16) | np.int64(ii[k, 2]))
+    return _mix(h, 0x2545F4914F6CDD1D)
 
 
 @helper
-def _same(w, l, i, iw, ii, k, tw, tl, ti, tiw, tii, r):  # type: ignore[no-untyped-def]  # noqa: E741
-    if w[1, k] != tw[1, r] or w[3, k] != tw[3, r] or w[0, k] != tw[0, r] or w[2, k] != tw[2, r]:
+def _same(l, i, iw, ii, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
+    if l[k, 1] != l[r, 1] or l[k, 3] != l[r, 3] or l[k, 0] != l[r, 0] or l[k, 2] != l[r, 2]:
         return False
     for c in range(7):  # minute, ports, protocol, ttl, flags, ip_len
-        if i[c, k] != ti[c, r]:
+        if i[k, c] != i[r, c]:
             return False
-    if i[15, k] != ti[15, r] or i[16, k] != ti[16, r]:
+    kind = i[k, 13]
+    if kind != i[r, 13]:
         return False
-    if i[15, k] and (l[3, k] != tl[3, r] or l[4, k] != tl[4, r]):
+    if kind & 1 and (i[k, 14] != i[r, 14] or i[k, 15] != i[r, 15]):
         return False
-    if i[16, k]:
+    if kind & 2:
         for c in range(4):
-            if iw[c, k] != tiw[c, r]:
+            if iw[k, c] != iw[r, c]:
                 return False
         for c in range(3):
-            if ii[c, k] != tii[c, r]:
+            if ii[k, c] != ii[r, c]:
                 return False
     return True
 
 
 @helper
-def _absorb(w, l, i, iw, ii, count, tw, tl, ti, tiw, tii, rows, slots, seed):  # type: ignore[no-untyped-def]  # noqa: E741
-    """Absorb columns 0..count into the table; its new number of rows. The caller keeps it under half full."""
+def _merge(l, i, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Add row k to row r, which has the same key."""
+    l[r, 5] = min(l[r, 5], l[k, 5])
+    l[r, 6] = max(l[r, 6], l[k, 6])
+    l[r, 7] = min(l[r, 7], l[k, 7])
+    if l[r, 4] != l[k, 4]:
+        l[r, 4] = 1 << 62
+    i[r, 7] += i[k, 7]
+    for c in (8, 9, 10, 12):  # ip_id, window, mss, payload
+        if i[r, c] != i[k, c]:
+            i[r, c] = -1
+    a = i[r, 11]
+    b = i[k, 11]
+    nulls = ((a | b) & 0xEA) | (((a ^ b) & 0x15) << 1)
+    if i[r, 14] != i[k, 14]:
+        nulls |= 64
+    if i[r, 15] != i[k, 15]:
+        nulls |= 128
+    i[r, 11] = nulls | (a & 0x15 & ~(nulls >> 1))
+
+
+@kernel
+def reduce(buf, off, cap, ts, link, one_link, base, count, tmin, tmax, l, i, iw, ii, hashes, slots, seed, status):  # type: ignore[no-untyped-def]  # noqa: E501, E741
+    """Decode packets 0..count of an index and aggregate them into rows 0..; the number of rows."""
+    rows = 0
     mask = np.uint64(slots.size - 1)
     for k in range(count):
-        h = _hash(w, l, i, iw, ii, k, seed)
+        bad = decode.row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, rows, l, i, iw, ii)
+        status[k] = bad
+        if bad:
+            continue
+        h = _hash(l, i, iw, ii, rows, seed)
         tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
         at = h & mask
         while True:
             slot = slots[at]
             if slot == 0:
                 slots[at] = tag | np.uint64(rows + 1)
-                for c in range(5):
-                    tw[c, rows] = w[c, k]
-                for c in range(6):
-                    tl[c, rows] = l[c, k]
-                for c in range(17):
-                    ti[c, rows] = i[c, k]
-                if i[16, k]:
-                    for c in range(4):
-                        tiw[c, rows] = iw[c, k]
-                    for c in range(3):
-                        tii[c, rows] = ii[c, k]
+                hashes[rows] = h
                 rows += 1
                 break
             if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
                 r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
-                if _same(w, l, i, iw, ii, k, tw, tl, ti, tiw, tii, r):
-                    if l[0, k] < tl[0, r]:
-                        tl[0, r] = l[0, k]
-                    if l[1, k] > tl[1, r]:
-                        tl[1, r] = l[1, k]
-                    if l[2, k] < tl[2, r]:
-                        tl[2, r] = l[2, k]
-                    for c in range(3, 5):  # seq, ack
-                        if tl[c, r] != l[c, k]:
-                            tl[c, r] = -1
-                    tl[5, r] += l[5, k]
-                    ti[7, r] += i[7, k]
-                    for c in range(8, 15):  # ip_id .. payload
-                        if ti[c, r] != i[c, k]:
-                            ti[c, r] = -1
-                    if tw[4, r] != w[4, k]:
-                        tw[4, r] = np.uint64(1 << 63)
+                if _same(l, i, iw, ii, rows, r):
+                    _merge(l, i, rows, r)
                     break
             at = (at + np.uint64(1)) & mask
     return rows
 
 
 @kernel
-def absorb(w, l, i, iw, ii, count, tw, tl, ti, tiw, tii, rows, slots, seed):  # type: ignore[no-untyped-def]  # noqa: E741
-    """Absorb columns 0..count into the table; its new number of rows."""
-    return _absorb(w, l, i, iw, ii, count, tw, tl, ti, tiw, tii, rows, slots, seed)
+def join(l, i, iw, ii, hashes, start, stop, minute, slots):  # type: ignore[no-untyped-def]  # noqa: E741
+    """Enter rows start..stop of one minute into its index; (rows entered, rows merged away).
+
+    A row that is there already is added to the earlier one and keeps COUNT 0. slots: as in reduce; the caller
+    keeps them under half full.
+    """
+    mask = np.uint64(slots.size - 1)
+    entered = 0
+    merged = 0
+    for k in range(start, stop):
+        if i[k, 0] != minute:
+            continue
+        h = hashes[k]
+        tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
+        at = h & mask
+        while True:
+            slot = slots[at]
+            if slot == 0:
+                slots[at] = tag | np.uint64(k + 1)
+                entered += 1
+                break
+            if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
+                r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
+                if _same(l, i, iw, ii, k, r):
+                    _merge(l, i, k, r)
+                    i[k, 7] = 0
+                    merged += 1
+                    break
+            at = (at + np.uint64(1)) & mask
+    return entered, merged
 
 
 @kernel
-def reduce(buf, off, cap, ts, link, one_link, base, count, tmin, tmax, w, l, i, iw, ii, tw, tl, ti, tiw, tii, slots, seed, status):  # type: ignore[no-untyped-def]  # noqa: E501, E741
-    """Decode packets 0..count of an index and absorb them, block by block; the number of rows."""
-    rows = 0
-    room = l.shape[1]
-    a = 0
-    while a < count:
-        b = min(a + room, count)
-        n = decode.block(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, w, l, i, iw, ii, status)
-        rows = _absorb(w, l, i, iw, ii, n, tw, tl, ti, tiw, tii, rows, slots, seed)
-        a = b
-    return rows
+def newest_minute(i, start, stop):  # type: ignore[no-untyped-def]
+    """The largest minute of rows start..stop."""
+    found = i[start, 0]
+    for k in range(start, stop):
+        found = max(found, i[k, 0])
+    return found
 
 
-def _slots(capacity: int) -> npt.NDArray[np.uint64]:
-    return np.zeros(1 << max(int(2 * capacity - 1).bit_length(), 10), np.uint64)
+@kernel
+def living(i, start, stop, out):  # type: ignore[no-untyped-def]
+    """The rows of start..stop that were not merged away, into out; how many."""
+    n = 0
+    for k in range(start, stop):
+        if i[k, 7] > 0:
+            out[n] = k
+            n += 1
+    return n
+
+
+def slots_for(rows: int) -> U64:
+    """Empty slots that stay under half full with `rows` rows."""
+    return np.zeros(1 << max((2 * rows - 1).bit_length(), 10), np.uint64)
 
 
 @dataclass
-class Table:
-    """Rows under construction; room for `capacity` of them."""
+class Arena:
+    """Room for the rows of `places` chunks, each of `limit` rows; a row has one number in all of it.
 
-    columns: Columns
-    slots: npt.NDArray[np.uint64]
-    rows: int = 0
-    block: Columns = field(default_factory=lambda: Columns.empty(BLOCK))
+    Pages of places never used cost no memory, and the lowest free place is used first.
+    """
 
-    @classmethod
-    def for_packets(cls, capacity: int) -> Table:
-        """An empty table that holds `capacity` rows."""
-        return cls(Columns.empty(capacity), _slots(capacity))
+    limit: int
+    places: int
 
-    def clear(self) -> None:
-        """Forget all rows, keep the room."""
+    def __post_init__(self) -> None:
+        self.columns = Columns.empty(self.limit * self.places)
+        self.hashes = np.empty(self.limit * self.places, np.uint64)
+
+
+class Minute:
+    """The index of the newest minute's rows, over the chunks that hold them."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.arena = arena
+        self.slots = slots_for(1 << 12)
         self.rows = 0
+        self.minute = -1
+
+    def enter(self, start: int, stop: int) -> None:
+        """Merge rows start..stop of the arena with the earlier rows of the same minute."""
+        if start == stop:
+            return
+        newest = int(newest_minute(self.arena.columns.int, start, stop))
+        if self.rows and newest >= self.minute:
+            self._join(start, stop, self.minute)
+        if newest > self.minute:
+            self.forget()
+            self.minute = newest
+            self._join(start, stop, newest)
+
+    def forget(self) -> None:
+        """Begin anew: no earlier row can be merged into."""
         self.slots.fill(0)
+        self.rows = 0
 
-    def add_packets(
-        self, buf: npt.NDArray[np.uint8], index: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int64]],
-        link: npt.NDArray[np.int32], one_link: int, base: int, count: int, latest_us: int,
-        status: npt.NDArray[np.uint8],
-    ) -> None:  # fmt: skip
-        """Decode and absorb `count` packets into an empty table; `status` receives what became of each."""
-        off, cap, ts = index
-        self.rows = reduce(
-            buf, off, cap, ts, link, one_link, base, count, decode.EARLIEST_US, latest_us,
-            *self.block.arrays(), *self.columns.arrays(), self.slots, SEED, status,
-        )  # fmt: skip
+    def _join(self, start: int, stop: int, minute: int) -> None:
+        self._room(self.rows + stop - start)
+        entered, _merged = join(
+            *self.arena.columns.arrays(), self.arena.hashes, start, stop, minute, self.slots
+        )
+        self.rows += int(entered)
 
-    def add_rows(self, rows: Columns, count: int) -> None:
-        """Absorb `count` rows of another table; grows when needed."""
-        if self.rows + count > self.columns.capacity:
-            self._grow(self.rows + count)
-        self.rows = absorb(*rows.arrays(), count, *self.columns.arrays(), self.rows, self.slots, SEED)
+    def _room(self, rows: int) -> None:
+        if 2 * rows <= len(self.slots):
+            return
+        old = self.slots[self.slots != 0]
+        self.slots = slots_for(2 * rows)
+        kept = (old & np.uint64(0xFFFF_FFFF)).astype(np.int64) - 1
+        _reenter(self.arena.hashes, kept, self.slots)
 
-    def _grow(self, needed: int) -> None:
-        old, count = self.columns, self.rows
-        capacity = max(needed, 2 * old.capacity)
-        self.columns, self.slots, self.rows = Columns.empty(capacity), _slots(capacity), 0
-        self.rows = absorb(*old.arrays(), count, *self.columns.arrays(), 0, self.slots, SEED)
+
+@kernel
+def _reenter(hashes, kept, slots):  # type: ignore[no-untyped-def]
+    mask = np.uint64(slots.size - 1)
+    for n in range(kept.size):
+        h = hashes[kept[n]]
+        at = h & mask
+        while slots[at] != 0:
+            at = (at + np.uint64(1)) & mask
+        slots[at] = (h & np.uint64(0xFFFF_FFFF_0000_0000)) | np.uint64(kept[n] + 1)
