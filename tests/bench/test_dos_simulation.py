@@ -27,6 +27,11 @@ def test_a_few_attacks_are_found_and_nothing_else(length: int) -> None:
     assert figures["defaults_f1"] < figures["f1"]
 
 
+def test_the_floor_is_where_nineteen_of_twenty_are_found() -> None:
+    # 180 attacks at exactly the floor: 0.95 with a standard error of 0.016.
+    assert 0.89 <= sim.found_at_floor(22, range(1, 4)) <= 0.995
+
+
 @pytest.mark.heavy
 def test_f1_and_interval_coverage_above_the_floor() -> None:
     # 12 days give about 2,000 intervals in all (standard error 0.5 points) and 330 a size (1.2 points): the
@@ -38,6 +43,7 @@ def test_f1_and_interval_coverage_above_the_floor() -> None:
         assert figures["recall_1_to_2_floors"] >= 0.93, (length, figures)
         assert 0.91 <= figures["coverage"] <= 0.99, (length, figures)
         assert 0.97 <= figures["median_rate_over_truth"] <= 1.03, (length, figures)
+        assert 0.92 <= sim.found_at_floor(length, range(25_000, 25_010)) <= 0.98
         intervals += figures["intervals"]
         covered += figures["coverage"] * figures["intervals"]
     assert intervals > 1500
