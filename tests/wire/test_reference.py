@@ -17,7 +17,8 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 DATA = Path(os.environ["NOROSHI_DATA"]) if os.environ.get("NOROSHI_DATA") else None
 CAPTURES = sorted(f for f in SAMPLES.rglob("*.pcap*") if f.suffix in (".pcap", ".pcapng"))
 if DATA:
-    CAPTURES += sorted((DATA / "darknet" / "pcap").glob("*.pcap*"))
+    have = {f.name for f in CAPTURES}
+    CAPTURES += sorted(f for f in (DATA / "darknet" / "pcap").glob("*.pcap*") if f.name not in have)
 
 
 @pytest.mark.skipif(not CAPTURES, reason="no captures: neither samples nor NOROSHI_DATA")
