@@ -126,7 +126,7 @@ def size(n: float) -> str:
 
 @contextmanager
 def progress(state: State, text: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes on standard error with rate and time left, if that is a terminal and nobody asked for JSON.
+    """A bar of bytes on standard error with rate and time left, on a terminal and without --json.
 
     Yields advance(n); n may come from any thread.
     """

@@ -1,0 +1,65 @@
+"""The report gathered: its period, what it may count, where its files go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from noroshi import config
+from noroshi.config import Config
+from noroshi.lake.handle import Lake
+from noroshi.model.errors import LakeError, UsageError
+from noroshi.model.tlp import Tlp
+from noroshi.work.report import report
+from tests.support.memory import flow
+from tests.work import lakes
+from tests.work.lakes import store
+
+lake = lakes.lake
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Config:
+    path = tmp_path / "noroshi.toml"
+    path.write_text('timezone = "Asia/Tokyo"\n[[telescope]]\nname = "t"\nprefixes = ["192.0.2.0/24"]\n')
+    return config.load(path)
+
+
+def numbers(files: list[Path]) -> str:
+    (found,) = [f for f in files if f.suffix == ".json"]
+    return json.dumps(json.loads(found.read_text()))
+
+
+def test_pages_first_and_one_json(lake: Lake, configured: Config, tmp_path: Path) -> None:
+    store(lake, [flow("198.51.100.7", "192.0.2.9", count=123_457)])
+    files = report(lake, config=configured, langs=("en", "ja", "en"), folder=tmp_path / "out")
+    assert [f.suffix for f in files] == [".html", ".html", ".md", ".json", ".md"]
+    assert {f.parent for f in files} == {tmp_path / "out"}
+    assert "123457" in numbers(files)
+
+
+def test_the_period_is_seen_from_the_newest_data(lake: Lake, configured: Config, tmp_path: Path) -> None:
+    store(lake, [flow("198.51.100.7", "192.0.2.9")])
+    files = report(lake, config=configured, folder=tmp_path)
+    assert "2024-04" in files[0].name
+    day = report(lake, config=configured, period="day", folder=tmp_path)
+    assert "2024-04-01" in day[0].name
+    with pytest.raises(UsageError):
+        report(lake, config=configured, period="fortnight", folder=tmp_path)
+
+
+def test_only_what_the_recipient_may_see_is_counted(lake: Lake, configured: Config, tmp_path: Path) -> None:
+    store(lake, [flow("198.51.100.7", "192.0.2.9", count=1111)], tlp=Tlp.CLEAR)
+    store(lake, [flow("198.51.100.8", "192.0.2.9", count=222_222)], name="b.pcap", tlp=Tlp.AMBER)
+    public = numbers(report(lake, config=configured, recipient="public", folder=tmp_path / "p"))
+    assert "1111" in public
+    assert "223333" not in public
+    assert "b.pcap" not in public
+    assert "223333" in numbers(report(lake, config=configured, folder=tmp_path / "o"))
+
+
+def test_nothing_stored_is_told(lake: Lake, configured: Config, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="noroshi ingest"):
+        report(lake, config=configured, folder=tmp_path)
