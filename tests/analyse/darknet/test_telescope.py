@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,7 +114,7 @@ def test_scopes_from_rows() -> None:
 
 
 def test_scopes_of_the_backscatter_trace() -> None:
-    rows = captures.read(captures.data("darknet/pcap/ncsa_backscatter_12h.pcap"))
+    rows = captures.read("ncsa_backscatter_12h.pcap")
     net = Telescope("ncsa", ("192.150.186.0/23",))
     made = [s for d in captures.days(rows) for s in telescope.build_scopes(MemoryQuery(rows), d, [net])]
     assert len({a for s in made for a in s.inside}) == 183
@@ -123,7 +124,7 @@ def test_scopes_of_the_backscatter_trace() -> None:
 # -- guess ------------------------------------------------------------------------------------------------
 
 
-def guess(rows: list[dict[str, Any]], *known: str) -> telescope.Guess:
+def guess(rows: list[dict[str, Any]] | pa.Table, *known: str) -> telescope.Guess:
     return telescope.guess(MemoryQuery(rows), known)
 
 
@@ -178,13 +179,12 @@ def test_guess_single_hosts() -> None:
 
 
 def test_guess_on_captures() -> None:
-    root = "darknet/pcap/"
-    trace = guess(captures.read(captures.data(root + "ncsa_backscatter_12h.pcap")))
+    trace = guess(captures.read("ncsa_backscatter_12h.pcap"))
     assert trace.proposals[0].prefix == "192.150.186.0/23"
     assert trace.proposals[0].evidence["inside"] == 183
-    flood = guess(captures.read(captures.data(root + "stopddos_pkt.TCP.synflood.spoofed.pcap")))
+    flood = guess(captures.read("stopddos_pkt.TCP.synflood.spoofed.pcap"))
     assert [p.prefix.rpartition("/")[2] for p in flood.proposals] == ["32"]
     for name in ("ndpi_synscan.pcap", "zmap_before_3.0.pcap"):
-        got = guess(captures.read(captures.data(root + name)))
+        got = guess(captures.read(name))
         assert got.proposals == ()
         assert got.notes

@@ -35,6 +35,7 @@ MIN_PACKETS, MIN_DST = 2, 2
 IOT_SHARE = 0.8
 """Share of the source's SYNs that must go to these ports: a bot has its list, a general scanner has all."""
 MAX_FINDINGS = 10_000
+_SYN = f"{probe.PROBE} AND {probe.SYN}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class InfectedHost:
         params = probe.params(scope, surveyors=[s for s in surveyors if len(s) == 5], limit=limit)
         rows: list[dict[str, Any]] = []
         qualified = 0
-        for part in probe.parts(query, scope, probe.SYN):
+        for part in probe.parts(query, scope, _SYN):
             found = query.sql(_hosts_sql(scope, part), params).to_pylist()
             qualified += int(found[0]["qualified"]) if found else 0
             rows += found
@@ -203,7 +204,7 @@ def _hosts_sql(scope: Scope, part: str) -> str:
     shared = f"dst_port IN ({', '.join(map(str, SHARED_PORTS))})"
     tool = f"regexp_matches(tool, '^({'|'.join(TOOLS)})')"
     return f"""
-    WITH p AS MATERIALIZED (SELECT * FROM {probe.probes(scope, probe.SYN)} AND {part}
+    WITH p AS MATERIALIZED (SELECT * FROM {probe.probes(scope, _SYN)} AND {part}
         AND octet_length(src_ip) = 5 AND src_ip NOT IN (SELECT unnest($surveyors::BLOB[]))),
     h AS (SELECT src_ip, sum(packet_count)::BIGINT AS n,
         coalesce(sum(packet_count) FILTER (seq_is_dst), 0)::BIGINT AS mirai,

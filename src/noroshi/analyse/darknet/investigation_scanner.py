@@ -79,6 +79,7 @@ class InvestigationScanner:
     version = 1
     kinds = ("investigation-scanner",)
     needs_telescope = False
+    lookback_days = SLOW_DAYS - 1
     doc = (
         "Sources that survey the Internet: on a list of scanning organisations, many ports and packets per "
         "monitored address, slow over a week, or a group in one /24. Without a telescope only lists are used."

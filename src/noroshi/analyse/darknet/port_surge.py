@@ -107,6 +107,7 @@ class PortSurge:
     version = 1
     kinds = ("port-surge",)
     needs_telescope = True
+    lookback_days = TOP_DAYS
     doc = (
         "Ports probed by many more sources than at the same hour of the last 28 days, investigation scanners "
         "left out. Needs 7 days of history; looks back 90 days."

@@ -2,7 +2,7 @@
 
 A probe is unsolicited traffic that asks for an answer: a TCP SYN without ACK, RST or FIN (the ECN bits may be
 set: stacks that negotiate ECN scan too), a UDP datagram or an ICMP echo request, unless the rules that tagged
-the row called it backscatter, reflection, misconfiguration or spoofed.
+the row called it backscatter, reflection or misconfiguration.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ PROTOCOLS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp6"}
 
 SYN = f"(protocol = {TCP} AND (tcp_flags & 63) = 2)"
 ECHO = f"((protocol = {ICMP} AND src_port = 8) OR (protocol = {ICMP6} AND src_port = 128))"
-PROBE = (
+ASKS = (
     f"(({SYN} OR protocol = {UDP} OR {ECHO})"
-    " AND class NOT IN ('backscatter', 'reflection', 'misconfiguration', 'spoofed'))"
+    " AND class NOT IN ('backscatter', 'reflection', 'misconfiguration'))"
 )
+"""Asks for an answer, whoever it says it comes from."""
+PROBE = f"({ASKS} AND class <> 'spoofed')"
+"""Asks for an answer, and its source is not known to be forged."""
 PORT = f"(CASE WHEN protocol IN ({TCP}, {UDP}) THEN dst_port ELSE 0 END)"
 """Destination port, 0 for ICMP, whose code stands in that column."""
 

@@ -2,7 +2,8 @@
 
 A source is a scanner when its probes reach at least 10 of the monitored addresses (5 % of them where that is
 fewer), or at least 10 ports of one address. (#dst, #ports) gives the kind: horizontal, vertical or block.
-IPv6 sources are counted per /64. One judgement is one UTC day of one telescope.
+IPv6 sources are counted per /64. One judgement is one UTC day of one telescope. Rows tagged as forged count
+too: a flood of forged sources shows none ten times, and a scan from an address nobody routes is news.
 
 Sources: Merit ORION (10 destinations, its session timeout); aggressive scanners after "Aggressive
 Internet-Wide Scanners" (arXiv 2305.07193): 10 % of the addresses in one session, or the top 1e-4 of the day's
@@ -18,6 +19,7 @@ from typing import Any
 
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.stats import garwood
+from noroshi.model import address
 from noroshi.model.analyser import Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
@@ -34,6 +36,14 @@ TOOL_SHARE = 0.90
 """Share of a source's packets that must carry a tool's tag: one looks like ZMap by chance in 2^16."""
 MAX_FINDINGS = 10_000
 """More findings a day than this nobody reads; the rest is counted in the evidence of those listed."""
+
+
+# RFC 6890 less the documentation prefixes, which examples and demonstrations use as if they were routed
+_UNROUTED = tuple(
+    address.prefix_range(p)
+    for p in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+              "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,12 +110,12 @@ class Scanner:
         limit = int(probe.option(scope, "max_findings", MAX_FINDINGS))
         rows: list[dict[str, Any]] = []
         qualified = seen = 0
-        parts = list(probe.parts(query, scope))
+        parts = list(probe.parts(query, scope, probe.ASKS))
         for part in parts:
             found = query.sql(_sources_sql(scope, part), _params(scope, limit)).to_pylist()
             rows += found
             qualified += int(found[0]["qualified"]) if found else 0
-            rows_sql = f"{probe.probes(scope)} AND {part}"
+            rows_sql = f"{probe.probes(scope, probe.ASKS)} AND {part}"
             text = f"SELECT count(DISTINCT {probe.SOURCE}) AS n FROM {rows_sql}"  # noqa: S608
             seen += int(query.sql(text, probe.params(scope)).column("n")[0].as_py())
         chosen = _choose(rows, limit, max(1, math.ceil(AGGRESSIVE_RANK * seen)))
@@ -223,6 +233,8 @@ def _rate(s: Source, scope: Scope) -> dict[str, Any]:
 
 def _confidence(s: Source, tool: str, kind: str) -> tuple[int, str]:
     """How sure it is that the named source scanned; UDP and ICMP sources can be forged without effort."""
+    if any(low <= s.low <= high for low, high in _UNROUTED):
+        return 40, "the source is not routed in the Internet: an inner network, or forged"
     connected = sum(c for p, _, c, _ in s.ports if p == probe.TCP) >= 0.5 * sum(c for _, _, c, _ in s.ports)
     if tool:
         value, why = 95, "a known tool's headers in at least 90 % of the packets"
@@ -279,7 +291,7 @@ def _sources_sql(scope: Scope, part: str) -> str:
     return f"""
     WITH p AS MATERIALIZED (
       SELECT {probe.SOURCE} AS src, src_ip, dst_ip, protocol * 65536 + {probe.PORT} AS port, packet_count,
-        first_seen, last_seen FROM {probe.probes(scope)} AND {part}),
+        first_seen, last_seen FROM {probe.probes(scope, probe.ASKS)} AND {part}),
     few AS (SELECT src FROM p GROUP BY src HAVING count(*) >= $least),
     g AS MATERIALIZED (
       SELECT src, dst_ip, port, sum(packet_count) AS n, min(src_ip) AS low, max(src_ip) AS high,
@@ -317,7 +329,8 @@ def _details(
         return out
     params = probe.params(scope, chosen=chosen)
     for part in parts:
-        rows = f"{probe.probes(scope)} AND {part} AND {probe.SOURCE} IN (SELECT unnest($chosen::BLOB[]))"
+        rows = f"{probe.probes(scope, probe.ASKS)} AND {part}"
+        rows += f" AND {probe.SOURCE} IN (SELECT unnest($chosen::BLOB[]))"
         for r in query.sql(_tools_sql(rows), params).to_pylist():
             out["tools"].setdefault(r["src"], []).append((r["tool"], int(r["n"])))
         for r in query.sql(_ports_sql(rows), params).to_pylist():
