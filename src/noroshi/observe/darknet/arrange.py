@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from noroshi.observe.darknet import rules
+from noroshi.observe.darknet import rules, tagging
 from noroshi.observe.darknet.rows import SEED
-from noroshi.wire import payload, text
+from noroshi.wire import payload, tcpoptions, text
 from noroshi.wire import columns as c
 from noroshi.wire.columns import Columns
 from noroshi.wire.jit import kernel
@@ -208,13 +208,13 @@ def arrange(rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] 
     option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
     known = rules.current()
     forms = np.array(
-        [-3 if s == c.MIXED_OPTIONS else known.option_form(rules.option_text(s)) for s in signatures.tolist()], np.int32
+        [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures.tolist()], np.int32
     )
     i32[A_OPTION] = forms[option_ids] if n else 0
-    rules.tag(
+    tagging.tag(
         n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS], i64[A_SEQ],
         i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], df, sid, mx, i32[A_OPTION], i32[A_PAYLOAD], martian,
-        rules.REPLY_CODES, rules.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
+        tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
     )  # fmt: skip
     dst = _interned(dst_hi, dst_lo)
     inner = order[(rows.int[order, c.KIND] & c.QUOTES) != 0] if n else order
@@ -266,7 +266,7 @@ def _flows(
     mixed = i32[A_PAYLOAD] < 0
     payloads = names(np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None])
     option_ids, signatures = options
-    option_names = [None if s == c.MIXED_OPTIONS else rules.option_text(s) for s in signatures.tolist()]
+    option_names = [None if s == c.MIXED_OPTIONS else tcpoptions.text(s) for s in signatures.tolist()]
     made = {
         "src_ip": _dictionary(i32[A_SRC], _pack(*src, len(src[1]))),
         "dst_ip": _dictionary(dst[0], _pack(dst[1], dst[2], len(dst[2]))),

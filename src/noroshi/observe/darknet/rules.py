@@ -1,7 +1,4 @@
-"""Tool and class of a flow row: the fingerprints as arrays, and the kernel that applies them.
-
-A pure function of the row's own columns, so that ingest and re-tagging of history give the same answer.
-"""
+"""The fingerprints of scanning tools: versioned data, read into the arrays that `tagging` applies."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from noroshi.wire import payload, tcpoptions
-from noroshi.wire.jit import kernel
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 CLASSES = ("other", "scan", "backscatter", "misconfiguration", "spoofed")
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
@@ -29,11 +27,6 @@ ANY = -2
     FLAG_SET, OPTION_SET, WINDOW_SET, PORT_SET, SPOOFED,
 ) = range(17)  # fmt: skip
 CONDITIONS = 17
-
-_REPLIES = [payload.CODES[n] for n in ("dns-reply", "ntp-reply", "snmp-reply", "ssdp-reply", "memcached-reply", "cldap-reply", "chargen")]
-_MISCONFIGURED = [payload.CODES[n] for n in ("netbios-ns", "sip-status", "bittorrent-dht", "bittorrent", "utp", "x31")]
-FRAGMENT = payload.CODES["fragment"]
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -129,108 +122,12 @@ def current() -> RuleSet:
     return parse(resources.files("noroshi.observe.darknet").joinpath("fingerprints.toml").read_text("utf-8"))
 
 
-@kernel
-def _in_set(sets, start, value):  # type: ignore[no-untyped-def]
-    k = start
-    while sets[k] != -9:
-        if sets[k] == value:
-            return True
-        k += 1
-    return False
+RULES_VERSION = current().version
+"""Rows tagged by an older version are tagged again by `noroshi analyse`."""
 
 
-@kernel
-def tag(n, table, sets, proto, sport, dport, ttl, flags, seq, ack, ip_id, window, mss, df, seq_is_dst, masscan, option_form, payload_code, martian, replies, misconfigured, tool, klass):  # type: ignore[no-untyped-def]  # noqa: C901, E501
-    """Fill tool (code into RuleSet.names) and klass (code into CLASSES) for n rows.
+def retag(rows: pa.Table) -> pa.Table:
+    """Rows of `flows` with `tool`, `class` and `rules_version` as the present rules give them."""
+    from noroshi.observe.darknet import tagging  # numba is loaded only when there is something to tag
 
-    All inputs are arrays of n; -1 stands for null. option_form: RuleSet.option_form, -3 where the row's packets
-    differ. martian: 1 where the source address cannot be one.
-    """
-    rules = table.shape[1]
-    for k in range(n):
-        p = proto[k]
-        # ECE, CWR and NS are set by hosts that offer congestion notification; they do not change the kind.
-        f = flags[k] & 0x3F
-        found = 0
-        spoofed = martian[k] == 1
-        if payload_code[k] != 2:
-            for r in range(rules):
-                if table[0, r] != p:
-                    continue
-                if table[12, r] != -2 and not _in_set(sets, table[12, r], f):
-                    continue
-                if table[7, r] != -2 and table[7, r] != seq_is_dst[k]:
-                    continue
-                if table[8, r] != -2 and table[8, r] != masscan[k]:
-                    continue
-                if table[3, r] != -2 and table[3, r] != ip_id[k]:
-                    continue
-                if table[1, r] != -2 and ttl[k] < table[1, r]:
-                    continue
-                if table[2, r] != -2 and ttl[k] > table[2, r]:
-                    continue
-                if table[13, r] != -2 and not _in_set(sets, table[13, r], option_form[k]):
-                    continue
-                if table[14, r] != -2 and not _in_set(sets, table[14, r], window[k]):
-                    continue
-                if table[9, r] != -2 and (seq[k] < 0 or (seq[k] & 0xFFFF) != 0):
-                    continue
-                if table[5, r] != -2 and table[5, r] != df[k]:
-                    continue
-                if table[6, r] != -2 and table[6, r] != mss[k]:
-                    continue
-                if table[4, r] != -2 and table[4, r] == ip_id[k]:
-                    continue
-                if table[10, r] != -2 and ack[k] != 0:
-                    continue
-                if table[11, r] != -2 and table[11, r] != sport[k]:
-                    continue
-                if table[15, r] != -2 and not _in_set(sets, table[15, r], dport[k]):
-                    continue
-                found = r + 1
-                if table[16, r] == 1:
-                    spoofed = True
-                break
-        tool[k] = found
-        c = 0
-        if payload_code[k] == 2:
-            c = 0
-        elif p == 6:
-            if (f & 4) or (f & 18) == 18:
-                c = 2
-            elif f == 2 or (f & 16) == 0:
-                c = 1
-            if found == 0 and (sport[k] == 0 or dport[k] == 0):
-                spoofed = True
-        elif p == 17:
-            c = 1
-            for q in range(replies.size):
-                if payload_code[k] == replies[q]:
-                    c = 2
-            for q in range(misconfigured.size):
-                if payload_code[k] == misconfigured[q]:
-                    c = 3
-        elif p == 1:
-            t = sport[k]
-            if t == 8 or t == 13 or t == 15 or t == 17:
-                c = 1
-            elif t == 0 or t == 3 or t == 4 or t == 5 or t == 11 or t == 12 or t == 14 or t == 16 or t == 18:
-                c = 2
-        elif p == 58:
-            t = sport[k]
-            if t == 128:
-                c = 1
-            elif t == 129 or (t >= 1 and t <= 4):
-                c = 2
-        if spoofed and (c == 1 or c == 0):
-            c = 4
-        klass[k] = c
-
-
-REPLY_CODES = np.array(_REPLIES, np.int32)
-MISCONFIGURED_CODES = np.array(_MISCONFIGURED, np.int32)
-
-
-def option_text(signature: int) -> str:
-    """The readable form of an options signature (`wire.tcpoptions`)."""
-    return tcpoptions.text(signature)
+    return tagging.retag(rows)
