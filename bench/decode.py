@@ -68,8 +68,8 @@ def decode(path: Path) -> int:
 
 def reduce(path: Path) -> int:
     """Flow rows after decoding and merging within each chunk."""
-    from noroshi.observe.darknet.chunks import LIMIT
     from noroshi.observe.darknet import rows as made
+    from noroshi.observe.darknet.chunks import LIMIT
     from noroshi.wire import decode as wire
 
     merge: Any = made.reduce
