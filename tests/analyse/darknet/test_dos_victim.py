@@ -184,6 +184,11 @@ def test_inside_talkers_are_no_victims_and_their_peers_neither() -> None:
     assert found(attack(14), scope("192.0.2.0/24", inside=inside, size=242.0)) == []
 
 
+@pytest.mark.parametrize("nobody", ["10.1.2.3", "127.0.0.1", "192.168.0.1", "239.1.1.1", "100.64.0.1"])
+def test_sources_that_name_nobody_are_no_victims(nobody: str) -> None:
+    assert found(attack(40, src=nobody)) == []
+
+
 def test_reflection_at_one_address_is_no_victim() -> None:
     assert found([syn_ack(i, src=f"203.0.113.{i}", dst="192.0.2.1") for i in range(1, 200)]) == []
 

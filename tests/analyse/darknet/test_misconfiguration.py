@@ -39,7 +39,7 @@ def test_a_timer_to_one_address() -> None:
         60,
         1,
         514,
-        17,
+        "udp",
         "other",
     )
     assert (e["gap_s"], e["gap_cv"], e["hours"]) == (600.0, 0.0, 11)

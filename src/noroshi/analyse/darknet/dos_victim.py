@@ -50,6 +50,13 @@ them."""
 ATTACKS_KEPT = 20
 LISTED = ("vector", "protocol", "ports", "n", "n_raw", "duration_s", "rate_pps", "rate_low", "rate_high")
 """What is listed of each attack of a victim; the largest has all of `measure`."""
+NOWHERE = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.168.0.0/16", "224.0.0.0/3", "::/8", "fc00::/7", "fe80::/10", "ff00::/8",
+)  # fmt: skip
+"""Sources that name nobody (RFC 6890): replies from there leaked out of a network or are forged
+themselves."""
+_NOWHERE = tuple(address.prefix_range(p) for p in NOWHERE)
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6", 132: "sctp"}
 
 
@@ -140,6 +147,8 @@ class DosVictim:
 def is_attack(event: Event, scope: Scope, baseline: float) -> bool:
     """True when nothing but forged sources explains the replies."""
     if event.n < MIN_REPLIES or event.dst < MIN_DST or event.port_entropy >= MAX_PORT_ENTROPY:
+        return False
+    if any(low <= event.victim <= high and len(low) == len(event.victim) for low, high in _NOWHERE):
         return False
     if _constant(event) and event.seqs <= CONSTANT:
         return False  # a sweep with SYN-ACK or RST packets of one make

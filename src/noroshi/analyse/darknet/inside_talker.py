@@ -15,6 +15,7 @@ from noroshi.model.finding import Finding, Rule, Subject
 
 KINDS_OF_TALK = ("syn", "syn_ack", "rst", "other_tcp", "udp", "icmp_error", "icmp_reply", "icmp", "other")
 ANSWERS = ("syn_ack", "rst", "icmp_error", "icmp_reply")
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 TTLS_OF_FORGERS = 8
 """One host's packets arrive with one or two TTLs; forged ones, from many paths or with random TTLs, with
 many."""
@@ -42,6 +43,7 @@ WITH talk AS (
 )
 SELECT src_ip, sum(n) AS packets, sum(byte_count) AS bytes, epoch_us(min(first_seen)) AS first_us,
   epoch_us(max(last_seen)) AS last_us, count(DISTINCT dst_ip) AS dst, count(DISTINCT ttl) AS ttls,
+  CASE WHEN min(protocol) = max(protocol) THEN min(protocol) END AS protocol,
   coalesce(sum(n) FILTER (to_inside), 0) AS to_inside, {counts},
   count(DISTINCT src_port) FILTER (protocol IN (6, 17)) AS src_ports,
   min(src_port) FILTER (protocol IN (6, 17)) AS src_port_low,
@@ -84,7 +86,8 @@ class InsideTalker:
         role = talk_role(row)
         share = 1.0 / scope.nominal if scope.nominal and len(row["src_ip"]) == 5 else 0.0
         evidence: dict[str, Any] = {
-            "role": role, "packets": int(row["packets"]), "bytes": int(row["bytes"]),
+            "role": role, "protocol": _PROTOCOLS.get(row["protocol"]),
+            "packets": int(row["packets"]), "bytes": int(row["bytes"]),
             "packets_by_kind": [f"{k}={n}" for k, n in packets.items()],
             "dst_ip_nunique": int(row["dst"]), "src_port_nunique": int(row["src_ports"]),
             "dst_port_nunique": int(row["dst_ports"]), "ttl_nunique": int(row["ttls"]),

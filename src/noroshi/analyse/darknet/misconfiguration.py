@@ -118,7 +118,7 @@ class Misconfiguration:
         is_typical = main["payload"] in TYPICAL
         evidence: dict[str, Any] = {
             "packets": sum(int(r["packets"]) for r in rows), "bytes": sum(int(r["bytes"]) for r in rows),
-            "dst_ip_nunique": int(main["dst"]), "protocol": int(main["protocol"]),
+            "dst_ip_nunique": int(main["dst"]), "protocol": _protocol(main),
             "dst_port": int(main["port"]) or None, "payload": main["payload"], "typical_payload": is_typical,
             "minutes": int(main["minutes"]), "hours": int(main["hours"]), "lengths": int(main["lengths"]),
             "gap_s": None if main["gap_s"] is None else round(float(main["gap_s"]), 3),
@@ -148,10 +148,13 @@ def is_misconfigured(row: dict[str, Any], scope: Scope) -> bool:
     return scope.size >= MIN_SIZE and packets >= MIN_OTHER and is_regular
 
 
+def _protocol(row: dict[str, Any]) -> str:
+    return {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}.get(int(row["protocol"]), str(row["protocol"]))
+
+
 def _service(row: dict[str, Any]) -> str:
-    name = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}.get(int(row["protocol"]), str(row["protocol"]))
     port = f"/{int(row['port'])}" if row["port"] and int(row["protocol"]) in (6, 17) else ""
-    return f"{name}{port}" + (f" {row['payload']}" if row["payload"] else "")
+    return f"{_protocol(row)}{port}" + (f" {row['payload']}" if row["payload"] else "")
 
 
 def _summary(value: str, main: dict[str, Any], e: dict[str, Any]) -> dict[str, str]:
