@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from noroshi.analyse.darknet.scanner import Scanner, main_tool
+from noroshi.analyse.darknet.scanner import Reduced, Scanner, Source, main_tool
 from noroshi.model.analyser import Scope
 from noroshi.model.errors import ConfigError
 from noroshi.model.finding import Finding
@@ -36,6 +36,9 @@ def test_three_addresses_of_a_small_telescope_are_a_scan() -> None:
     assert found.first_seen == NOON + timedelta(seconds=1)
     assert "23/TCP" in found.summary["ja"]
     assert "tcp/23" in found.summary["en"]
+    assert found.summary["ja"].startswith(
+        "198.51.100.7が観測アドレス3件に対して宛先ポート23/TCPの水平スキャンを行った"
+    )
 
 
 def test_below_ten_destinations_is_no_scan_on_a_24() -> None:
@@ -123,6 +126,23 @@ def test_rate_is_n_over_qt_with_its_interval() -> None:
     assert found.evidence["global_pps"] == pytest.approx(2**32 / 256, rel=0.01)
     assert found.evidence["global_pps_low"] == pytest.approx(81.36 / 100 * 2**32 / 256, rel=0.01)  # Garwood
     assert found.evidence["global_pps_high"] == pytest.approx(121.63 / 100 * 2**32 / 256, rel=0.01)
+
+
+def test_interval_holds_the_true_rate() -> None:
+    """600 scans of known speed: the 95 % interval holds it in 95 % of them, or a little more."""
+    import numpy as np
+
+    rng, within = np.random.default_rng(20), scope("192.0.0.0/20")
+    pps, held = 20_000.0, 0
+    for _ in range(600):
+        gaps = rng.exponential(1.0 / (pps * within.q), size=rng.integers(12, 60))
+        source = Source(
+            b"\x04\xc63d\x07", b"\x04\xc63d\x07", len(gaps) + 1, len(gaps), len(gaps), 1, 1, NOON, NOON,
+            1, float(gaps.sum()), len(gaps), (), ((6, 23, len(gaps) + 1, len(gaps)),),
+        )  # fmt: skip
+        [found] = Scanner().judge(Reduced((source,), 1, 1), within)
+        held += found.evidence["global_pps_low"] <= pps <= found.evidence["global_pps_high"]
+    assert 0.93 <= held / 600 <= 0.99
 
 
 def test_sessions_are_cut_at_the_timeout_of_the_size() -> None:

@@ -252,27 +252,35 @@ _KIND_JA = {"horizontal": "水平スキャン", "vertical": "垂直スキャン"
 
 def _summary(who: str, s: Source, kind: str, tool: str, evidence: dict[str, Any]) -> dict[str, str]:
     pps = evidence.get("global_pps")
-    main = s.ports[0][:2] if s.ports else (0, 0)
     en_tool = f" with {tool}" if tool else ""
-    ja_tool = f"（ツール: {tool}）" if tool else ""
+    ja_tool = f"、ツール: {tool}" if tool else ""
     en_rate = f"; about {pps:,.0f} packets/s world-wide if uniform" if pps else ""
-    ja_rate = f"。一様なスキャンと仮定すると全IPv4で毎秒約{pps:,.0f}パケットに相当する" if pps else ""
+    ja_rate = f"IPv4全体に一様なスキャンであれば毎秒約{pps:,.0f}パケットに相当する。" if pps else ""
+    ja_how = f"（{s.packet_count:,}パケット{ja_tool}）"
     if kind == "vertical":
         return {
             "en": f"{who} scanned {s.max_ports:,} ports of one address ({kind} scan, "
             f"{s.packet_count:,} packets){en_tool}.",
-            "ja": f"{who}が1つのアドレスの{s.max_ports:,}ポートを対象に{_KIND_JA[kind]}を行った"
-            f"（{s.packet_count:,}パケット）{ja_tool}。",
+            "ja": f"{who}が1アドレスの{s.max_ports:,}ポートに対して{_KIND_JA[kind]}を行った{ja_how}。",
         }
-    many = s.port_nunique > 1
-    en_port = f"{s.port_nunique:,} ports, mostly {probe.port_text(*main)}" if many else probe.port_text(*main)
-    ja_port = f"{probe.port_ja(*main)}など{s.port_nunique:,}ポート" if many else probe.port_ja(*main)
+    en_whose, ja_whose = (" monitored", "観測アドレス") if "size" in evidence else ("", "アドレス")
+    en_port, ja_port = _aim(s)
     return {
-        "en": f"{who} scanned {s.dst_ip_nunique:,} monitored addresses for {en_port} ({kind} scan)"
+        "en": f"{who} scanned {s.dst_ip_nunique:,}{en_whose} addresses for {en_port} ({kind} scan)"
         f"{en_tool}{en_rate}.",
-        "ja": f"{who}が観測アドレス{s.dst_ip_nunique:,}件に対し、{ja_port}を宛先とする"
-        f"{_KIND_JA[kind]}を行った{ja_tool}{ja_rate}。",
+        "ja": f"{who}が{ja_whose}{s.dst_ip_nunique:,}件に対して{ja_port}の{_KIND_JA[kind]}を行った{ja_how}。{ja_rate}",
     }
+
+
+def _aim(s: Source) -> tuple[str, str]:
+    """What was looked for, in English and Japanese."""
+    protocol, port = s.ports[0][:2]
+    en, ja = probe.port_text(protocol, port), probe.port_ja(protocol, port)
+    if s.port_nunique > 1:
+        return f"{s.port_nunique:,} ports, mostly {en}", f"宛先ポート{ja}ほか計{s.port_nunique:,}ポート"
+    if s.port_nunique == 0:
+        return f"answers to {en} echo", f"{ja}"
+    return en, f"宛先ポート{ja}"
 
 
 # -- SQL --------------------------------------------------------------------------------------------------
