@@ -197,5 +197,5 @@ def test_a_difference_is_seen() -> None:
     rows, seen = decoded(path.read_bytes()), dissect(path)
     row = rows[0]
     assert compare(seen[0], row) == {}
-    for name in ("src_ip", "ttl", "ip_len", "src_port", "dst_port", "tcp_flags", "seq", "tcp_window", "df"):
+    for name in ("dst_ip", "ttl", "ip_len", "src_port", "dst_port", "tcp_flags", "seq", "tcp_window", "df"):
         assert set(compare(seen[0], row | {name: -1})) == {name}

@@ -33,8 +33,8 @@ class Found:
         return printable(self.path)
 
 
-def find(paths: Iterable[PathLike], exclude: Iterable[PathLike] = ()) -> Iterator[Found]:
-    """Every source under `paths`: folders with all they hold, by name; `-` and files as they are.
+def find(paths: Iterable[PathLike | Found], exclude: Iterable[PathLike] = ()) -> Iterator[Found]:
+    """Every source under `paths`: folders with all they hold, by name; `-`, files and what was found as is.
 
     Nothing is passed over in silence but folders in `exclude` (the lake itself): devices, pipes, sockets,
     broken links, loops and what may not be looked at come back with a reason. Links are followed; a folder,
@@ -42,6 +42,9 @@ def find(paths: Iterable[PathLike], exclude: Iterable[PathLike] = ()) -> Iterato
     """
     walk = _Walk({i for p in exclude if (i := _identity(p))})
     for path in paths:
+        if isinstance(path, Found):
+            yield path
+            continue
         text = os.fspath(path)
         if text == STDIN:
             yield Found(STDIN)

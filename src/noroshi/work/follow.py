@@ -102,7 +102,7 @@ def follow(
             ready = ready[len(batch) :]
             work = watch.unknown(batch, stop)
             done = ingest(
-                lake, (f.path for f in work if not stop.is_set()), config=config, as_format=as_format,
+                lake, (f for f in work if not stop.is_set()), config=config, as_format=as_format,
                 tlp=tlp, source_name=source_name, workers=workers, progress=progress,
             )  # fmt: skip
             watch.stored(work, done)

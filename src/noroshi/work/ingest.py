@@ -65,7 +65,7 @@ class IngestResult:
 
 def ingest(
     lake: Lake,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[str | os.PathLike[str] | Found],
     *,
     config: Config,
     as_format: str | None = None,
