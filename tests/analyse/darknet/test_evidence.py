@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from noroshi import registry
+from noroshi.analyse.darknet.dos_victim import floor_pps
+from noroshi.model.errors import ConfigError
 from noroshi.model.finding import KINDS
 from tests.support.memory import MemoryQuery, flow, scope
 
@@ -45,3 +47,18 @@ def test_findings_are_plain_json_in_both_languages(name: str) -> None:
     assert finding.scope == "test"
     assert analyser.needs_telescope
     assert analyser.judge(reduced, where) == [finding]
+
+
+def test_thresholds_are_options() -> None:
+    def count(name: str, **options: float) -> int:
+        analyser, where = registry.analyser(name), scope("192.0.2.0/24", options=options)
+        return len(analyser.judge(analyser.reduce(MemoryQuery(day()), where), where))
+
+    assert count("dos-victim", min_replies=40) == 0
+    assert count("dos-victim", min_dst=40) == 0
+    assert floor_pps(scope("192.0.2.0/24", options={"min_replies": 40})) > floor_pps(scope("192.0.2.0/24"))
+    assert count("reflection-abuse", min_reflectors=60) == 0
+    assert count("reflection-abuse", min_packets=600) == 0
+    assert count("misconfiguration", min_packets=61) == count("misconfiguration", min_hours=12) == 0
+    with pytest.raises(ConfigError, match="min_dst"):
+        count("dos-victim", min_dst=-1)

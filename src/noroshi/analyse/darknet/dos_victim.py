@@ -28,6 +28,7 @@ from typing import Any
 
 from noroshi.analyse.darknet import dos_replies, stats
 from noroshi.analyse.darknet.dos_replies import Event, Reduced
+from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration, quantity, quantity_range, when_many
 from noroshi.model import address
 from noroshi.model.analyser import Query, Scope
@@ -63,7 +64,7 @@ _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6"
 def needed(scope: Scope, duration_s: float, baseline: float = 0.0) -> int:
     """Replies an event of that duration needs, so that stray ones cannot explain it."""
     stray = baseline * min(1.0, duration_s / scope.observed_s) if scope.observed_s > 0 else baseline
-    return max(MIN_REPLIES, stats.poisson_needed(stray, CHANCE))
+    return max(int(option(scope, "min_replies", MIN_REPLIES)), stats.poisson_needed(stray, CHANCE))
 
 
 def floor_pps(scope: Scope, duration_s: float | None = None, baseline: float = 0.0) -> float:
@@ -81,12 +82,16 @@ def floor_pps(scope: Scope, duration_s: float | None = None, baseline: float = 0
     seconds = scope.observed_s if duration_s is None else duration_s
     if scope.telescope is None or scope.q <= 0 or seconds <= 0:
         return math.inf
-    mean = stats.mean_for_detection(needed(scope, seconds, baseline), MIN_DST, int(scope.size))
+    dst = int(option(scope, "min_dst", MIN_DST))
+    mean = stats.mean_for_detection(needed(scope, seconds, baseline), dst, int(scope.size))
     return mean / (scope.q * seconds)
 
 
 class DosVictim:
-    """Victims of denial of service from forged sources, one finding per victim and day."""
+    """Victims of denial of service from forged sources, one finding per victim and day.
+
+    Options: `min_replies`, `min_dst`; the floor follows them.
+    """
 
     name = "dos-victim"
     version = 1
@@ -98,7 +103,8 @@ class DosVictim:
         """Events of replies, and the level of stray replies, of the scope's day."""
         if scope.telescope is None:
             return Reduced((), 0.0, 0)
-        return dos_replies.reduce(query, scope, MIN_REPLIES, MIN_DST, MAX_PORT_ENTROPY)
+        least, dst = int(option(scope, "min_replies", MIN_REPLIES)), int(option(scope, "min_dst", MIN_DST))
+        return dos_replies.reduce(query, scope, least, dst, MAX_PORT_ENTROPY)
 
     def judge(self, reduced: Reduced, scope: Scope) -> list[Finding]:
         """One finding per victim: its largest event, with the others of the day listed."""
@@ -146,7 +152,7 @@ class DosVictim:
 
 def is_attack(event: Event, scope: Scope, baseline: float) -> bool:
     """True when nothing but forged sources explains the replies."""
-    if event.n < MIN_REPLIES or event.dst < MIN_DST or event.port_entropy >= MAX_PORT_ENTROPY:
+    if event.dst < option(scope, "min_dst", MIN_DST) or event.port_entropy >= MAX_PORT_ENTROPY:
         return False
     if any(low <= event.victim <= high and len(low) == len(event.victim) for low, high in _NOWHERE):
         return False

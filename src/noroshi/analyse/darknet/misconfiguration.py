@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from noroshi.analyse.darknet.dos_replies import utc
+from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration
 from noroshi.model import address
 from noroshi.model.analyser import Query, Scope
@@ -82,7 +83,10 @@ ORDER BY src_ip, protocol, port, payload
 
 
 class Misconfiguration:
-    """Sources that keep sending to a few telescope addresses by mistake, one finding per source and day."""
+    """Sources that keep sending to a few telescope addresses by mistake, one finding per source and day.
+
+    Options: `min_packets` and `min_hours` (payloads that are not typical), `max_findings`.
+    """
 
     name = "misconfiguration"
     version = 1
@@ -97,7 +101,8 @@ class Misconfiguration:
         typical = ", ".join(f"'{p}'" for p in TYPICAL)
         text = _SENDERS.format(
             day=scope.day, dst=scope.where("dst_ip"), src=scope.where("src_ip"), typical=typical,
-            roaming=typical, min_typical=MIN_TYPICAL, min_other=MIN_OTHER, max_dst=MAX_DST,
+            roaming=typical, min_typical=MIN_TYPICAL, max_dst=MAX_DST,
+            min_other=int(option(scope, "min_packets", MIN_OTHER)),
         )  # fmt: skip
         return query.sql(text).to_pylist()
 
@@ -108,7 +113,10 @@ class Misconfiguration:
             if is_misconfigured(row, scope):
                 by_source.setdefault(row["src_ip"], []).append(row)
         ranked = sorted(by_source, key=lambda s: (-sum(int(r["packets"]) for r in by_source[s]), s))
-        return [self._finding(s, by_source[s], len(ranked), scope) for s in sorted(ranked[:MAX_FINDINGS])]
+        return [
+            self._finding(s, by_source[s], len(ranked), scope)
+            for s in sorted(ranked[: int(option(scope, "max_findings", MAX_FINDINGS))])
+        ]
 
     def _finding(self, src: bytes, rows: list[dict[str, Any]], sources: int, scope: Scope) -> Finding:
         assert scope.telescope is not None
@@ -144,8 +152,12 @@ def is_misconfigured(row: dict[str, Any], scope: Scope) -> bool:
     if row["payload"] in TYPICAL:
         enough = minutes >= MIN_MINUTES if row["payload"] in REPLIES else True
         return packets >= MIN_TYPICAL and enough
-    is_regular = minutes >= MIN_MINUTES and int(row["hours"]) >= MIN_HOURS and float(row["cv"]) <= MAX_CV
-    return scope.size >= MIN_SIZE and packets >= MIN_OTHER and is_regular
+    is_regular = (
+        minutes >= MIN_MINUTES
+        and int(row["hours"]) >= option(scope, "min_hours", MIN_HOURS)
+        and float(row["cv"]) <= MAX_CV
+    )
+    return scope.size >= MIN_SIZE and packets >= option(scope, "min_packets", MIN_OTHER) and is_regular
 
 
 def _protocol(row: dict[str, Any]) -> str:

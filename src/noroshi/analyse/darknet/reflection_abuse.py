@@ -13,6 +13,7 @@ from typing import Any
 
 from noroshi.analyse.darknet import stats
 from noroshi.analyse.darknet.dos_replies import utc
+from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration, quantity
 from noroshi.model import address
 from noroshi.model.analyser import Query, Scope
@@ -93,7 +94,10 @@ WHERE reflectors_hour >= {reflectors} ORDER BY dst_ip, vector
 
 
 class ReflectionAbuse:
-    """Telescope addresses under a reflection attack, one finding per address and day."""
+    """Telescope addresses under a reflection attack, one finding per address and day.
+
+    Options: `min_reflectors` (in the busiest hour), `min_packets`.
+    """
 
     name = "reflection-abuse"
     version = 1
@@ -110,7 +114,9 @@ class ReflectionAbuse:
             return {"targets": [], "stray": 0.0}
         fill = {
             "day": scope.day, "dst": scope.where("dst_ip"), "src": scope.where("src_ip"),
-            "ports": ", ".join(map(str, AMPLIFIERS)), "reflectors": MIN_REFLECTORS, "packets": MIN_PACKETS,
+            "ports": ", ".join(map(str, AMPLIFIERS)),
+            "reflectors": int(option(scope, "min_reflectors", MIN_REFLECTORS)),
+            "packets": int(option(scope, "min_packets", MIN_PACKETS)),
         }  # fmt: skip
         targets = query.sql((_HITS + _TARGETS).format(**fill)).to_pylist()
         if not targets:
