@@ -7,7 +7,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from noroshi.observe.source import STDIN, kind_of, printable
+from noroshi.observe.source import STDIN, printable
+from noroshi.observe.stored import kind_of
 
 PathLike = str | os.PathLike[str]
 _Identity = tuple[int, int]
