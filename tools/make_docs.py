@@ -76,7 +76,7 @@ def commands() -> str:
     """docs/commands.md from the help texts."""
     from noroshi.cli.main import VERBS, cli
 
-    root = click.Context(cli, info_name="noroshi", max_content_width=100, terminal_width=100)
+    root = click.Context(cli, info_name="noroshi", terminal_width=100, help_option_names=["-h", "--help"])
     parts = ["# Commands\n", "What `--help` prints, for every verb.\n", _help("noroshi", cli.get_help(root))]
     for name in VERBS:
         command = cli.get_command(root, name)

@@ -39,5 +39,5 @@ def noroshi(*args: str | object, stdin: bytes = b"") -> Ran:
     texts = []
     for stream in (out, err):
         stream.flush()
-        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        texts.append(stream.buffer.getvalue().decode())
     return Ran(code, *texts)

@@ -105,6 +105,14 @@ def test_without_a_telescope_it_says_so_every_time_and_finds_nothing(lake: Lake)
         assert "noroshi telescope guess" in note
 
 
+def test_packets_that_reach_no_telescope_are_told(lake: Lake) -> None:
+    store(lake, [packets(A, 20), flow(A, "203.0.113.9", count=1234)])
+    outcome = run(lake)
+    (note,) = outcome.notes
+    assert "1,234 packets of 2024-04-01 reached none of the telescopes" in note
+    assert told(outcome) == [("new", A, 20)]
+
+
 def test_a_telescope_added_later_applies_without_reading_again(lake: Lake) -> None:
     store(lake, [packets(A, 20)])
     run(lake, "")

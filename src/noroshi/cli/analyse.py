@@ -33,7 +33,7 @@ def command(state: State, names: tuple[str, ...], again: bool, lang: str | None,
     else:
         show.findings(outcome.changes, lang=show.language(lang), limit=limit)
     for note in outcome.notes:
-        out.say(state, note)
+        out.say(state, "\n".join(show.wrap(note, out.width())))
     out.say(state, _closing(outcome.changes, outcome.days))
     return 0
 

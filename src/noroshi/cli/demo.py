@@ -33,6 +33,7 @@ def command(state: State, folder: Path, open_: bool, lang: str | None) -> int:
         out.emit(done.to_json())
     else:
         _print(done, lang)
+    out.say(state, f"\nDone in {done.seconds:.0f} s; {done.folder} is yours to look at and to delete.")
     if open_:
         click.launch(str(done.report[lang]))
     return 0
@@ -48,17 +49,21 @@ def _print(done: Demo, lang: str) -> None:
     out.line()
     rows = []
     for kind, found in done.by_kind().items():
-        best = max(found, key=lambda f: (f.confidence, f.subject.value))
+        best = min(found, key=lambda f: (-f.confidence, f.first_seen, f.subject.value))
         rows.append(
             (kind, len(found), best.subject.value, best.summary.get(lang) or best.summary.get("en", ""))
         )
     out.table(("finding", "n", "for example", "in words"), rows, right=("n",), keep=("finding",))
     out.line()
-    out.line(f"report   {done.report[lang]}")
+    for page in done.pages:
+        if page.name.endswith(f"{lang}.html"):
+            out.line(f"report   {page}")
     out.line(f"STIX     {done.stix}")
     out.line(f"lake     {done.lake}")
+    out.line()
     for note in done.notes:
-        out.line(note)
+        for row in show.wrap(note, out.width()):
+            out.line(row)
     out.line("\nTry next:")
     for command_ in done.next_commands:
         out.line(f"  {command_}")

@@ -141,16 +141,16 @@ def print_results(results: list[IngestResult]) -> None:
 
 def _status(result: IngestResult) -> str:
     if result.problem:
-        return "in part" if result.run_id else "not read"
+        return "in part" if result.tables.get("flows") else "not read"
     return "known" if result.known else "stored"
 
 
 def say_closing(state: State, results: list[IngestResult]) -> None:
     """One line: what happened and what to do next."""
-    stored = sum(bool(r.run_id) and not r.known for r in results)
+    stored = sum(bool(r.run_id) and not r.known and _status(r) != "not read" for r in results)
     known, bad = sum(r.known for r in results), sum(bool(r.problem) for r in results)
     parts = [f"Stored {out.count(stored, 'source')}"]
     parts += [f"{known} known already"] if known else []
-    parts += [f"{bad} with problems (named above; unreadable pieces are in the table rejects)"] if bad else []
+    parts += [f"{bad} could not be read, or not to the end (see above and the table rejects)"] if bad else []
     todo = " Next: noroshi analyse" if stored else ""
     out.say(state, ", ".join(parts) + "." + todo)

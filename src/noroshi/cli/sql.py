@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
@@ -10,8 +11,10 @@ from noroshi.cli import out, show
 from noroshi.cli.show import cell_width
 from noroshi.cli.state import State, verb
 
-AMOUNTS = ("count", "packets", "bytes", "sources", "rows", "sum", "nunique", "n", ")", "size")
-"""Endings of the names of columns that hold amounts, whose thousands are separated."""
+NAMES = re.compile(
+    r"(port|seq|ack|offset|position|key|id|ttl|protocol|flags|window|mss|len|version|year|month|day|hour|minute)$"
+)
+"""Columns whose numbers are names or settings rather than amounts: their thousands are not separated."""
 
 
 @verb("sql")
@@ -63,7 +66,6 @@ def _is_number(value: object) -> bool:
 
 
 def _cell(name: str, value: object) -> str:
-    # A port or an identifier is a name made of digits, not an amount.
-    if isinstance(value, int) and not name.endswith(AMOUNTS):
+    if isinstance(value, int) and not isinstance(value, bool) and NAMES.search(name):
         return str(value)
     return out.cell(value)

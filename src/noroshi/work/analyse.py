@@ -69,6 +69,8 @@ def analyse(
     outcome.changes += job.store()
     outcome.changes = _told_once(outcome.changes)
     outcome.notes += [_missing(names, unsized) for unsized, names in job.unsized_days()]
+    if job.uncovered:
+        outcome.notes.append(_outside(job.uncovered))
     return outcome
 
 
@@ -113,6 +115,7 @@ class _Job:
                 self.runs.setdefault(day, []).append(run)
         self.before = {(rule, day): _State.parse(text) for (rule, _, day), text in lake.judged().items()}
         self.unsized: dict[str, set[date]] = {}
+        self.uncovered: dict[date, int] = {}
         self.found: list[Finding] = []
         self.states: dict[tuple[str, date], _State] = {}
 
@@ -135,11 +138,20 @@ class _Job:
         told: dict[str, list[Finding]] = {name: [] for name in stale}
         for level in self._levels(day) if stale else []:
             scopes |= self._judge_level(analysers, day, level, told)
+        if any(scopes):
+            self._count_uncovered(day)
         for name, basis in stale.items():
             self.found += told[name]
             missing = day in self.unsized.get(name, ())
             self.states[name, day] = _State(basis, tuple(sorted(scopes)), missing)
         return bool(stale)
+
+    def _count_uncovered(self, day: date) -> None:
+        """Of a day that a telescope saw: the packets that reached none of them, which nothing judges."""
+        from noroshi.analyse.darknet.telescope import uncovered
+
+        if packets := uncovered(self.snapshot, day, self.config.telescopes):
+            self.uncovered[day] = packets
 
     def store(self) -> list[Change]:
         """Stores the findings and states gathered so far; what changed."""
@@ -211,12 +223,23 @@ class _Job:
 
 
 def _missing(names: list[str], days: Sequence[date]) -> str:
-    span = str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
     verb = "needs" if len(names) == 1 else "need"
     return (
-        f"{', '.join(names)} {verb} a telescope that covers the data of {span}: add [[telescope]] to "
+        f"{', '.join(names)} {verb} a telescope that covers the data of {_span(days)}: add [[telescope]] to "
         "noroshi.toml, or run `noroshi telescope guess`. The facts are stored; no finding was made."
     )
+
+
+def _outside(uncovered: dict[date, int]) -> str:
+    packets, days = sum(uncovered.values()), sorted(uncovered)
+    return (
+        f"{packets:,} packets of {_span(days)} reached none of the telescopes and were not judged; "
+        "`noroshi telescope guess` proposes what they might have reached."
+    )
+
+
+def _span(days: Sequence[date]) -> str:
+    return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
 
 
 def _rules_version() -> int:

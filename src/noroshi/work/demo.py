@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MARK = ".noroshi-demo"
 """Stands in every folder a demo made: only such a folder is made again."""
 CAPTURES = (".pcap", ".pcapng", ".cap")
+LANGUAGES = ("en", "ja")
 PACKED = (".gz", ".zst", ".xz")
 
 
@@ -44,8 +45,10 @@ class Demo:
     samples: list[Sample]
     findings: list[Finding]
     notes: list[str]
+    pages: list[Path]
+    """Every page of the reports, one per day that a telescope saw and language."""
     report: dict[str, Path]
-    """The page by language."""
+    """The page of the newest day by language."""
     stix: Path
     objects: int
     seconds: float
@@ -63,7 +66,8 @@ class Demo:
         return {
             "folder": str(self.folder), "lake": str(self.lake),
             "samples": [vars(s) for s in self.samples], "findings": [f.to_json() for f in self.findings],
-            "report": {lang: str(path) for lang, path in self.report.items()}, "stix": str(self.stix),
+            "report": {lang: str(path) for lang, path in self.report.items()},
+            "pages": [str(p) for p in self.pages], "stix": str(self.stix),
             "seconds": round(self.seconds, 1), "next": self.next_commands,
         }  # fmt: skip
 
@@ -120,17 +124,18 @@ def demo(
     tell("Analysing ...")
     outcome = analyse(lake, config=config)
     tell("Writing the report ...")
-    pages: dict[str, Path] = {}
+    pages: list[Path] = []
     for day in covered_days(lake, config):
-        written = report(lake, config=config, period=day, langs=("en", "ja"), folder=folder / "report")
-        pages |= {lang: next(p for p in written if p.name.endswith(f"{lang}.html")) for lang in ("en", "ja")}
+        written = report(lake, config=config, period=day, langs=LANGUAGES, folder=folder / "report")
+        pages += [p for p in written if p.suffix == ".html"]
     stix = folder / "public.stix.json"
     shared = share_stix(lake, config=config, recipient="public", path=stix)
     found = find(lake)
     return Demo(
         folder=folder, lake=path, samples=_samples(lake, results, samples), findings=found,
         notes=outcome.notes,
-        report=pages,
+        pages=pages,
+        report={lang: [p for p in pages if p.name.endswith(f"{lang}.html")][-1] for lang in LANGUAGES},
         stix=stix, objects=shared.objects, seconds=time.monotonic() - began,
         next_commands=_next(path, found),
     )  # fmt: skip
@@ -196,10 +201,7 @@ def _next(lake: Path, findings: list[Finding]) -> list[str]:
     """Three commands worth trying on this lake."""
     noroshi = f"noroshi --lake {shlex.quote(str(lake))}"
     best = [f for f in findings if f.kind == "dos-victim"] or findings
-    tools = (
-        "SELECT tool, sum(packet_count) AS packets, count(DISTINCT src_ip) AS sources FROM flows "
-        "WHERE tool <> '' GROUP BY ALL ORDER BY packets DESC"
-    )
+    tools = "SELECT tool, count(DISTINCT src_ip) AS sources FROM flows GROUP BY 1 ORDER BY 2 DESC"
     commands = [f"{noroshi} findings --kind {best[0].kind}" if best else f"{noroshi} findings"]
     commands.append(f'{noroshi} sql "{tools}"')
     commands.append(f"{noroshi} why {best[0].id[:8]}" if best else f"{noroshi} lake status")
