@@ -73,7 +73,7 @@ class StoreQuery:
 
     def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
         self.asked.append(text)
-        return self.con.execute(text, params or {}).to_arrow_table()
+        return self.con.sql(text, params=params or None).to_arrow_table()
 
 
 def run(run_id: str, path: str, first: datetime, last: datetime, **more: Any) -> dict[str, Any]:

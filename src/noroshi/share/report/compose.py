@@ -31,12 +31,12 @@ def view(data: ReportData, w: Words) -> View:
 
 def sentences(data: ReportData, w: Words) -> tuple[str, str]:
     """What the report says right now: observed facts, and what asks for action (empty when nothing does)."""
-    total, period = data.totals, w.period(data.period)
+    total, when = data.totals, w.t(f"when.{data.period.kind}", p=w.period(data.period))
     if not total.packets:
         key = "sentence.outside" if total.outside_packets else "sentence.nothing"
-        return w.t(key, period=period, n=total.outside_packets), ""
+        return w.t(key, when=when, n=total.outside_packets), ""
     values = {
-        "period": period, "packets": w.short(total.packets), "sources": w.short(total.sources),
+        "when": when, "packets": w.short(total.packets), "sources": w.short(total.sources),
         "size": w.n(total.size), "per_address": w.short(total.packets_per_address),
     }  # fmt: skip
     so_far = ".so_far" if data.so_far else ""

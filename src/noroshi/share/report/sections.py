@@ -130,7 +130,7 @@ def tools(data: ReportData, w: Words, command: str) -> Section:
         return Section("tools", title, (w.t("tools.none"),), command=command, half=True)
     known = sum(t.packets for t in named)
     part = known / data.totals.packets if data.totals.packets else 0.0
-    lead = w.t("tools.lead", share=w.percent(part), tool=named[0].key, n=len(named))
+    lead = w.t("tools.lead", share=w.percent(part), tool=visible(named[0].key), n=len(named))
     pictures = figures.bars("tools", data.tools[:LISTED_BARS], w, tool_name(w))
     table = ranking(data, w, "tools", data.tools, w.t("col.tool"), tool_name(w))
     return Section("tools", title, (lead,), pictures, (table,), (), command, half=True)
@@ -155,7 +155,7 @@ def classes(data: ReportData, w: Words, command: str) -> Section:
     if not data.classes:
         return Section("classes", title, (w.t("classes.none"),), command=command, half=True)
     head = data.classes[0]
-    lead = w.t("classes.lead", name=w.name("class", head.key), share=w.percent(head.share))
+    lead = w.t("classes.lead", name=w.name("class", visible(head.key)), share=w.percent(head.share))
     pictures = figures.bars("classes", data.classes, w, lambda k: w.name("class", visible(k)))
     table = ranking(data, w, "classes", data.classes, w.t("col.class"), lambda k: w.name("class", visible(k)))
     return Section("classes", title, (lead,), pictures, (table,), (), command, half=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -49,10 +50,10 @@ def _put(path: Path, text: str) -> Path:
         part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         part.replace(path)
     except OSError as e:
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise NoroshiError(
             f"the report cannot be written: {e.strerror}", where=str(path),
             todo="Give a folder with room that you may write to: --out DIR.",
         ) from e  # fmt: skip
-    finally:
-        part.unlink(missing_ok=True)
     return path
