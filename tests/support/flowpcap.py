@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import dpkt
+import zstandard
 
 from noroshi.model.tables import TABLES
 
@@ -18,10 +20,17 @@ def _address(raw: bytes) -> bytes:
     return bytes([4 if len(raw) == 4 else 6]) + raw
 
 
+def _open(path: Path) -> BinaryIO:
+    if path.suffix != ".zst":
+        return path.open("rb")
+    with path.open("rb") as f:
+        return io.BytesIO(zstandard.ZstdDecompressor().stream_reader(f).read())
+
+
 def rows(path: Path, **moved: str) -> list[dict[str, Any]]:
     """One row per minute and tuple. Unknown packets are left out. moved: {"dst": address} replaces it."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    with path.open("rb") as f:
+    with _open(path) as f:
         # By the magic number: files are not always what their names say.
         is_pcapng = f.read(4) == b"\x0a\x0d\x0d\x0a"
         f.seek(0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from noroshi.analyse.darknet.dos_victim import DosVictim, floor_pps
 from noroshi.model import address
 from noroshi.model.analyser import Scope
 from noroshi.model.finding import Finding
-from tests.support.darkdata import capture
+from tests.support.darkdata import SAMPLES, capture
 from tests.support.flowpcap import rows
 from tests.support.memory import DAY, MemoryQuery, flow, scope
 
@@ -298,3 +299,23 @@ def test_reflection_and_scans_name_no_victim(name: str, prefix: str, day: date) 
     flows = rows(capture(name))
     assert any(r["first_seen"].date() == day for r in flows)
     assert found(flows, scope(prefix, day=day)) == []
+
+
+def test_the_synthetic_day_names_its_victims_with_their_rates() -> None:
+    # Made by a generator that knows nothing of this analyser; what it did is in the truth file.
+    sample = SAMPLES / "synthetic" / "day.pcap.zst"
+    if not sample.is_file():
+        pytest.skip("no synthetic day among the samples")
+    truth = json.loads(sample.with_name("day.pcap.zst.truth.json").read_text())
+    day = datetime.fromisoformat(truth["first_seen"]).date()
+    findings = {f.subject.value: f for f in found(rows(sample), scope(truth["plan"]["telescope"], day=day))}
+    attacks = {a["victim"]: a for a in truth["attacks"]}
+    assert findings.keys() <= attacks.keys()
+    assert findings.keys() >= {v for v, a in attacks.items() if a["expected"] >= 25}
+    inside = [
+        f.evidence["rate_low"] <= attacks[v]["rate_pps"] <= f.evidence["rate_high"]
+        for v, f in findings.items()
+        if f.evidence["rate_pps"]
+    ]
+    assert len(inside) >= 10
+    assert sum(inside) >= 0.8 * len(inside)  # at 95 %, four misses in 16 have chance 0.7 %

@@ -107,6 +107,15 @@ def test_a_busy_hour_is_needed() -> None:
     assert found(slow) == []
 
 
+def test_strays_of_another_hour_do_not_stretch_the_attack() -> None:
+    strays = [
+        row | {name: row[name].replace(hour=18) for name in ("first_seen", "last_seen")} for row in answers(1)
+    ]
+    (finding,) = found(answers(120) + strays)
+    assert finding.evidence["duration_s"] == 119.0
+    assert finding.evidence["packets"] == 240
+
+
 def test_order_telescope_and_day() -> None:
     flows = answers(100) + answers(80, dst="192.0.2.11", proto=17, port=53, payload="dns-reply")
     first = found(flows)

@@ -30,6 +30,8 @@ AMPLIFIERS = {
 MIN_REFLECTORS = 25
 """Distinct servers in the busiest hour; an idle address meets a handful of backscattering hosts a day."""
 MIN_PACKETS = 50
+EDGE = 0.1
+"""Ten-minute slots with fewer reflectors than this share of the fullest one hold strays, not the attack."""
 STRAY_REFLECTORS = 5.0
 """Sources a day assumed at any address where the telescope is too small to measure it: with 25 the tail is
 1e-10."""
@@ -44,6 +46,7 @@ _HITS = """
 WITH hit AS (
   SELECT dst_ip, CASE WHEN protocol = 6 THEN 'tcp' ELSE 'udp/' || src_port END AS vector, src_ip, src_port,
     epoch_us(first_seen) // 3_600_000_000 AS hour, epoch_us(first_seen) // 60_000_000 AS minute,
+    epoch_us(first_seen) // 600_000_000 AS slot,
     packet_count AS n, byte_count, epoch_us(first_seen) AS f, epoch_us(last_seen) AS l,
     protocol = 6 AND tcp_flags & 23 = 18 AS syn_ack
   FROM flows
@@ -69,18 +72,26 @@ hours AS (
   SELECT dst_ip, vector, max(r) AS reflectors_hour FROM (
     SELECT dst_ip, vector, hour, count(DISTINCT src_ip) AS r FROM kept GROUP BY ALL) GROUP BY ALL
 ),
+slots AS (
+  SELECT *, max(r) OVER (PARTITION BY dst_ip, vector) AS most FROM (
+    SELECT dst_ip, vector, slot, count(DISTINCT src_ip) AS r FROM kept GROUP BY ALL)
+),
+live AS MATERIALIZED (
+  SELECT k.* FROM kept k
+  SEMI JOIN (SELECT * FROM slots WHERE r >= greatest(2, {edge} * most)) USING (dst_ip, vector, slot)
+),
 minutes AS (
   SELECT dst_ip, vector, max(p) AS peak_minute FROM (
-    SELECT dst_ip, vector, minute, sum(n) AS p FROM kept GROUP BY ALL) GROUP BY ALL
+    SELECT dst_ip, vector, minute, sum(n) AS p FROM live GROUP BY ALL) GROUP BY ALL
 ),
 ports AS (
   SELECT dst_ip, vector, list(src_port ORDER BY p DESC, src_port)[:10] AS ports, count(*) AS port_count FROM (
-    SELECT dst_ip, vector, src_port, sum(n) AS p FROM kept GROUP BY ALL) GROUP BY ALL
+    SELECT dst_ip, vector, src_port, sum(n) AS p FROM live GROUP BY ALL) GROUP BY ALL
 ),
 whole AS (
   SELECT dst_ip, vector, sum(n) AS packets, sum(byte_count) AS bytes, count(DISTINCT src_ip) AS reflectors,
     min(f) AS first_us, max(l) AS last_us, coalesce(sum(n) FILTER (syn_ack), 0) AS syn_ack
-  FROM kept GROUP BY ALL
+  FROM live GROUP BY ALL
 ),
 asked AS (
   SELECT src_ip AS dst_ip, sum(packet_count) AS requests FROM flows
@@ -114,7 +125,7 @@ class ReflectionAbuse:
             return {"targets": [], "stray": 0.0}
         fill = {
             "day": scope.day, "dst": scope.where("dst_ip"), "src": scope.where("src_ip"),
-            "ports": ", ".join(map(str, AMPLIFIERS)),
+            "ports": ", ".join(map(str, AMPLIFIERS)), "edge": EDGE,
             "reflectors": int(option(scope, "min_reflectors", MIN_REFLECTORS)),
             "packets": int(option(scope, "min_packets", MIN_PACKETS)),
         }  # fmt: skip
