@@ -93,8 +93,9 @@ class DataWriter:
         self._gathered = []
         try:
             self._out.close()
-        except OSError:
-            pass  # it is deleted next; its content does not matter
+        except (OSError, RuntimeError):
+            # It is deleted next; its content does not matter. RuntimeError: pyarrow, on a full disk, has no footer.
+            pass
         finally:
             self.path.unlink(missing_ok=True)
 
