@@ -85,9 +85,10 @@ def test_the_same_bytes_again_add_nothing(lake: Lake, folder: Path) -> None:
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstandard.ZstdCompressor().compress])
 def test_packed_captures_and_standard_input(lake: Lake, folder: Path, pack: Any) -> None:
-    (folder / "a").write_bytes(pack(CAPTURE))
+    stored = pack(CAPTURE)
+    (folder / "a").write_bytes(stored)
     (from_file,) = ingest(lake, [folder], config=CONFIG)
-    (from_stdin,) = ingest(lake, ["-"], config=CONFIG, stdin=io.BytesIO(pack(CAPTURE)))
+    (from_stdin,) = ingest(lake, ["-"], config=CONFIG, stdin=io.BytesIO(stored))
     assert from_file.tables == from_stdin.tables
     assert from_file.sha256 == from_stdin.sha256
     assert (from_stdin.path, from_stdin.problem) == ("-", "")
