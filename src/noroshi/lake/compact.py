@@ -94,7 +94,8 @@ def _partitions(files: Sequence[DataFile]) -> dict[date | None, list[DataFile]]:
 def _partition(lake: Lake, store: Store, day: date | None, *, full: bool) -> int:
     """Compacts one partition; rows rewritten."""
     for _ in range(ATTEMPTS):
-        # Runs first: a run that closes in between is taken next time.
+        mutex = store.mutex(SWAP)
+        # Runs before files: a run that closes in between is taken next time.
         runs = lake.log.load()
         files = _partitions(store.files()).get(day, [])
         inputs = _inputs([f for f in files if _settled(f, runs)], full=full)
@@ -102,7 +103,7 @@ def _partition(lake: Lake, store: Store, day: date | None, *, full: bool) -> int
             return 0
         written = _sorted(lake, store, day, inputs)
         try:
-            store.commit(written, inputs, mutex=SWAP, data_change=False)
+            store.commit(written, inputs, mutex=mutex, data_change=False)
         except BaseException as e:
             discard(store, written)
             if isinstance(e, Conflict):

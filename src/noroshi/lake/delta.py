@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from noroshi.lake.errors import Conflict, telling
+from noroshi.lake.errors import Conflict, locked, telling
 from noroshi.model.schema import Table
 
 SWAP = "noroshi.swap"
@@ -24,6 +24,15 @@ CLOSE = "noroshi.close"
 
 _BUSY = {"flows": "20"}
 """Commits between checkpoints: the log since the last one is replayed on opening; each lists all files."""
+
+
+@dataclass(frozen=True)
+class Mutex:
+    """How often a kind of commit had happened at some moment: two that start from the same value conflict."""
+
+    name: str
+    value: int
+    """-1 while the table does not exist."""
 
 
 @dataclass(frozen=True)
@@ -84,26 +93,39 @@ class Store:
             self._delta = DeltaTable(self.root)
         return self._delta is not None
 
-    def _create(self) -> None:
+    def mutex(self, name: str) -> Mutex:
+        """A mutex as it stands; take it before looking at the files a commit with it will be about."""
+        with self._lock, telling(self.root):
+            if self._open():
+                self._delta.update_incremental()
+            return Mutex(name, self._mutex_value(name))
+
+    def _mutex_value(self, name: str) -> int:
+        return int(self._delta.transaction_version(name) or 0) if self._open() else -1
+
+    def _create(self) -> bool:
+        """Makes the table; False when another process was first."""
         from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError
 
         self.root.mkdir(parents=True, exist_ok=True)
         settings = {
             "delta.checkpointInterval": _BUSY.get(self.table.name, "10"),
             "delta.deletedFileRetentionDuration": "interval 1 days",
         }
-        try:
+        # Two creations that meet would leave two commits of metadata, which refuses writers in between.
+        with locked(self.root / ".create.lock"):
+            if self._open():
+                return False
+            # The handle stays at this version: what others commit next is a conflict, as it should be.
             self._delta = DeltaTable.create(
                 self.root,
                 self.table.arrow(partition=True),
-                mode="ignore",
+                mode="error",
                 partition_by=self._partition(),
                 description=self.table.doc,
                 configuration=settings,
             )
-        except DeltaError:  # another process was first
-            self._delta = DeltaTable(self.root)
+            return True
 
     def _partition(self) -> list[str]:
         return ["day"] if self.table.partitioned else []
@@ -144,13 +166,13 @@ class Store:
         add: Sequence[Written],
         remove: Iterable[DataFile] = (),
         *,
-        mutex: str | None = None,
+        mutex: Mutex | None = None,
         data_change: bool = True,
     ) -> None:
         """Makes `add` live and takes `remove` out, together or not at all.
 
-        With `mutex`, raises Conflict when another commit with it came after the last call of `files()`, and
-        when a file in `remove` is gone. Raises LakeError when the log cannot be written.
+        With `mutex`, raises Conflict when another commit with it came after the call that made it.
+        Raises LakeError when the log cannot be written.
         """
         from deltalake import CommitProperties
         from deltalake.exceptions import CommitFailedError
@@ -158,8 +180,14 @@ class Store:
 
         now = int(time.time() * 1000)
         with self._lock, telling(self.root):
-            if not self._open():
-                self._create()
+            if mutex and mutex.value != self._mutex_value(mutex.name):
+                raise Conflict(
+                    "another process was first", where=str(self.root), todo="Run the command again."
+                )
+            if not self._open() and not self._create() and mutex:
+                raise Conflict(
+                    "another process was first", where=str(self.root), todo="Run the command again."
+                )
             actions: list[Any] = [
                 AddAction(w.path, w.size, _values(w.day), now, data_change, _stats(w)) for w in add
             ]
@@ -169,7 +197,7 @@ class Store:
             ]
             marks = None
             if mutex:
-                marks = [Transaction(mutex, (self._delta.transaction_version(mutex) or 0) + 1, now)]
+                marks = [Transaction(mutex.name, max(mutex.value, 0) + 1, now)]
             try:
                 self._delta.create_write_transaction(
                     actions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,14 @@ def disk(error: BaseException, where: str | Path) -> LakeError:
     return LakeError(
         text, where=str(where), todo="Check the disk; `noroshi lake verify` says what is damaged."
     )
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock between processes of this machine; nothing but smoothness may depend on it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from noroshi.lake.delta import CLOSE
+from noroshi.lake.delta import CLOSE, Mutex
 from noroshi.lake.errors import Conflict, telling
 from noroshi.lake.files import write_rows
 from noroshi.lake.shape import after
@@ -34,12 +34,13 @@ def put(lake: Lake, findings: Sequence[Finding], judged: Iterable[Scope]) -> lis
     scopes = set(judged)
     given = {(f.id, f.tlp): f for f in findings}
     while True:
+        mutex = lake.stores["findings"].mutex(CLOSE)
         stored = _newest(lake, {f.id for f in findings}, scopes)
         told = _compared(given, stored, scopes)
         if not told:
             return []
         try:
-            _append(lake, told)
+            _append(lake, told, mutex)
         except Conflict:
             continue
         return told
@@ -68,13 +69,13 @@ def _content(finding: Finding) -> str:
     return json.dumps({k: v for k, v in shown.items() if k not in ("modified", "runs")}, sort_keys=True)
 
 
-def _append(lake: Lake, told: Sequence[tuple[Finding, str]]) -> None:
+def _append(lake: Lake, told: Sequence[tuple[Finding, str]], mutex: Mutex) -> None:
     rows = pa.Table.from_pylist([_row(f, what == "withdrawn") for f, what in told], schema=_TABLE.arrow())
     store = lake.stores["findings"]
     with telling(store.root):
         written = write_rows(lake.path, _TABLE, rows, f"f-{uuid.uuid4().hex}")
     try:
-        store.commit([written], mutex=CLOSE)
+        store.commit([written], mutex=mutex)
     except BaseException:
         (store.root / written.path).unlink(missing_ok=True)
         raise

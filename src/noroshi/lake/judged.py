@@ -5,15 +5,13 @@ Losing it, or the last entries in a crash, only means that days are judged again
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
-from noroshi.lake.errors import telling
+from noroshi.lake.errors import locked, telling
 
 _NAME = "judged.json"
 
@@ -37,14 +35,7 @@ def mark(lake: Path, entries: Mapping[tuple[str, str, date], str]) -> None:
     """Adds and replaces entries, safe against other processes and crashes."""
     from noroshi.lake.handle import write_atomically
 
-    with telling(lake), _locked(lake / f".{_NAME}.lock"):
+    with telling(lake), locked(lake / f".{_NAME}.lock"):
         whole = load(lake) | dict(entries)
         rows = [[rule, scope, day.isoformat(), text] for (rule, scope, day), text in sorted(whole.items())]
         write_atomically(lake / _NAME, json.dumps(rows))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noroshi.lake.delta import CLOSE, Store
+from noroshi.lake.delta import CLOSE, Mutex, Store
 from noroshi.lake.errors import telling
 from noroshi.lake.files import write_rows
 from noroshi.lake.owner import is_gone, me
@@ -105,7 +105,11 @@ class RunLog:
                 self._newest[info.run_id] = info
         self._seen.add(path)
 
-    def append(self, infos: Sequence[RunInfo], *, mutex: bool = False) -> None:
+    def mutex(self) -> Mutex:
+        """To be taken before load() by who closes runs because of what load() says."""
+        return self.store.mutex(CLOSE)
+
+    def append(self, infos: Sequence[RunInfo], *, mutex: Mutex | None = None) -> None:
         """Stores new states in one commit; with `mutex`, Conflict when another one closed in between."""
         if not infos:
             return
@@ -118,7 +122,7 @@ class RunLog:
             with telling(self.store.root):
                 written = write_rows(self.lake, TABLES["runs"], rows, f"f-{uuid.uuid4().hex}")
             try:
-                self.store.commit([written], mutex=CLOSE if mutex else None)
+                self.store.commit([written], mutex=mutex)
             except BaseException:
                 (self.store.root / written.path).unlink(missing_ok=True)
                 raise

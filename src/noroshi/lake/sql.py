@@ -109,8 +109,8 @@ class Locked:
         try:
             with telling_sql():
                 self._check(cursor, text)
-                answer: pa.Table = cursor.sql(text, params=params or None).to_arrow_table()
-                return answer
+                answer = cursor.sql(text, params=params or None).to_arrow_table()
+                return _utc(answer)
         finally:
             cursor.close()
 
@@ -135,6 +135,15 @@ class Locked:
                 raise UsageError(
                     f"there is no table {name}", todo=f"Tables: {', '.join(sorted(self._names))}."
                 )
+
+
+def _utc(rows: pa.Table) -> pa.Table:
+    """The same rows with times marked UTC, whatever alias of it the engine prefers."""
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
+            same = field.with_type(pa.timestamp(field.type.unit, "UTC"))
+            rows = rows.set_column(i, same, rows.column(i).cast(same.type))
+    return rows
 
 
 def _sources(node: Any) -> Iterator[tuple[str, str]]:

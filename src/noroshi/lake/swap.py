@@ -77,6 +77,7 @@ def exchange(
     """
     done: list[DataFile] = []
     for _ in range(ATTEMPTS):
+        mutex = store.mutex(SWAP)
         files = pick(store.files())
         if not files:
             return done
@@ -87,7 +88,7 @@ def exchange(
             for file in files:
                 written = changed(lake, store, file, change)
                 new += [written] if written else []
-            store.commit(new, files, mutex=SWAP)
+            store.commit(new, files, mutex=mutex)
         except BaseException as e:
             discard(store, new)
             if isinstance(e, Conflict):

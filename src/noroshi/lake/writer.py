@@ -275,6 +275,7 @@ class Writer:
     def _close(self, infos: list[RunInfo]) -> tuple[list[RunInfo], list[RunInfo]]:
         """Appends the closing rows, together with those that mark what they replace."""
         while True:
+            mutex = self.lake.log.mutex()
             newest = self.lake.log.load()
             rows, late, gone = [], [], []
             for info in infos:
@@ -285,7 +286,7 @@ class Writer:
                 rows.append(info)
                 gone += [replace(o, state="forgotten", problem=PENDING) for o in older]
             try:
-                self.lake.log.append([*rows, *late, *gone], mutex=True)
+                self.lake.log.append([*rows, *late, *gone], mutex=mutex)
                 return late, gone
             except Conflict:
                 continue
