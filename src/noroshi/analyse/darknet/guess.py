@@ -79,9 +79,7 @@ def guess(query: Query, known: Iterable[str] = ()) -> Guess:
         notes += why
     for p in proposals:
         if p.evidence["sources"] == 1:
-            notes.append(
-                f"{p.prefix}: one source only; it may be what a single scan aimed at or a single victim answered"
-            )
+            notes.append(f"{p.prefix}: one source only; perhaps what a single scan or victim sent to")
     ranked = sorted(proposals, key=lambda p: (-int(p.evidence["hit"]), -int(p.evidence["packets"]), p.prefix))
     return Guess(tuple(ranked[:MAX_PROPOSALS]), tuple(notes))
 

@@ -19,14 +19,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.organisations import UNNAMED, Entry, organisations
 from noroshi.model import address
 from noroshi.model.analyser import Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MIN_PORTS, MIN_PACKETS_PER_ADDRESS = 30, 1.03
 LIST_DAYS = 730.0
@@ -152,8 +155,40 @@ def investigation_sources(query: Query, scope: Scope) -> list[bytes]:
 
     For analysers that take them out first. IPv6 sources stand for their /64 and are nine bytes long.
     """
-    found = [r["src"] for part in probe.parts(query, scope) for r in day_sources(query, scope, part)]
+    return [src for _, src in sources_by_day(query, scope, scope.day, scope.day)]
+
+
+def sources_by_day(
+    query: Query, scope: Scope, since: date, until: date, part: str = "true"
+) -> list[tuple[date, bytes]]:
+    """(day, source) of the investigation scanners by rule or list on the days since..until, in order."""
+    least = int(probe.option(scope, "min_ports", MIN_PORTS))
+    enough = probe.option(scope, "min_packets_per_address", MIN_PACKETS_PER_ADDRESS) * scope.size
+    rows = f"{probe.probes(scope, days=probe.SPAN)} AND {part}"
+    params = probe.params(scope, since=since, until=until)
+    table: pa.Table = query.sql(
+        f"""SELECT day, {probe.SOURCE} AS src, min(src_ip) AS low, sum(packet_count)::BIGINT AS n
+        FROM {rows} GROUP BY day, src HAVING n >= {MIN_PACKETS}""",  # noqa: S608
+        params,
+    )
+    days: list[Any] = table.column("day").to_pylist()
+    listed = [i for i, e in enumerate(_listed(table.column("low"))) if e and _holds(e, days[i], scope)]
+    found = set(zip([days[i] for i in listed], _values(table, "src", listed), strict=True))
+    if scope.size > 0:
+        heavy: list[int] = [int(i) for i in (table.column("n").to_numpy() >= enough).nonzero()[0]]
+        if heavy:
+            text = f"""SELECT day, {probe.SOURCE} AS src FROM {rows}
+              AND {probe.SOURCE} IN (SELECT unnest($heavy::BLOB[])) GROUP BY day, src
+              HAVING count(DISTINCT protocol * 65536 + dst_port)
+                FILTER (protocol IN ({probe.TCP}, {probe.UDP})) >= {least} AND sum(packet_count) >= {enough}"""  # noqa: S608
+            some = query.sql(text, params | {"heavy": sorted(set(_values(table, "src", heavy)))})
+            found |= {(r["day"], r["src"]) for r in some.to_pylist()}
     return sorted(found)
+
+
+def _values(table: pa.Table, name: str, rows: list[int]) -> list[bytes]:
+    values: list[Any] = table.column(name).take(rows).to_pylist() if rows else []
+    return values
 
 
 def day_sources(query: Query, scope: Scope, part: str) -> list[dict[str, Any]]:
@@ -161,19 +196,16 @@ def day_sources(query: Query, scope: Scope, part: str) -> list[dict[str, Any]]:
 
     Keys: src, low, high, packets, ports, dst, f (first seen), l (last seen), entry, signs, week.
     """
-    import pyarrow as pa
-
     least = int(probe.option(scope, "min_ports", MIN_PORTS))
     enough = probe.option(scope, "min_packets_per_address", MIN_PACKETS_PER_ADDRESS) * scope.size
     rows = f"{probe.probes(scope)} AND {part}"
     text = f"""SELECT {probe.SOURCE} AS src, min(src_ip) AS low, sum(packet_count)::BIGINT AS n
       FROM {rows} GROUP BY src HAVING n >= {MIN_PACKETS} ORDER BY src"""  # noqa: S608
     table: pa.Table = query.sql(text, probe.params(scope))
-    entries = _near(table.column("low"), scope)
+    entries = [e if e and _holds(e, scope.day, scope) else None for e in _listed(table.column("low"))]
     heavy = (table.column("n").to_numpy() >= enough) & (scope.size > 0)
     keep = [i for i, entry in enumerate(entries) if entry is not None or heavy[i]]
-    sources: list[Any] = table.column("src").take(keep).to_pylist() if keep else []
-    known: dict[bytes, Entry | None] = {src: entries[i] for src, i in zip(sources, keep, strict=True)}
+    known = {src: entries[i] for src, i in zip(_values(table, "src", keep), keep, strict=True)}
     if not known:
         return []
     detail = f"""SELECT {probe.SOURCE} AS src, min(src_ip) AS low, max(src_ip) AS high,
@@ -191,12 +223,15 @@ def day_sources(query: Query, scope: Scope, part: str) -> list[dict[str, Any]]:
     return out
 
 
-def _near(addresses: Any, scope: Scope) -> list[Entry | None]:
-    """The list entry of each address, where its date is near enough to the day."""
+def _listed(addresses: Any) -> list[Entry | None]:
+    """The list entry of each address, whatever its date."""
     lists = organisations()
-    most = probe.option(scope, "list_days", LIST_DAYS)
-    usable = [abs((scope.day - e.taken).days) <= most for e in lists.entries]
-    return [lists.entries[i] if i >= 0 and usable[i] else None for i in lists.match(addresses).tolist()]
+    return [lists.entries[i] if i >= 0 else None for i in lists.match(addresses).tolist()]
+
+
+def _holds(entry: Entry, day: date, scope: Scope) -> bool:
+    """The entry's date is near enough to the day."""
+    return abs((day - entry.taken).days) <= probe.option(scope, "list_days", LIST_DAYS)
 
 
 def _slow(query: Query, scope: Scope, known: set[bytes]) -> list[dict[str, Any]]:
@@ -206,8 +241,8 @@ def _slow(query: Query, scope: Scope, known: set[bytes]) -> list[dict[str, Any]]
     """
     least = int(probe.option(scope, "min_ports", MIN_PORTS))
     cover = SLOW_COVERAGE * scope.size
-    week = probe.probes(scope).replace("day = $day", "day BETWEEN $since AND $day", 1)
-    params = probe.params(scope, since=scope.day - timedelta(days=SLOW_DAYS - 1))
+    week = probe.probes(scope, days="day BETWEEN $since AND $day")
+    params = probe.params(scope) | {"since": scope.day - timedelta(days=SLOW_DAYS - 1)}
     least_packets = math.ceil(max(least, cover))
     seen = query.sql(
         f"""SELECT {probe.SOURCE} AS src FROM {week} GROUP BY src

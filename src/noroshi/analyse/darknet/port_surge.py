@@ -10,13 +10,13 @@ Investigation scanners (rule and list) are taken out first: NICT names them as t
 its own detectors (Han et al., ICISSP 2023). Ports with 2 % or more of the packets of 90 days are left out.
 Hours that were not observed are missing, not zero. With fewer than 7 days of the same hour there is no alert.
 
-Looks back 28 days in detail and 90 days for the packets per port; a day is reduced at a time.
+Looks back 28 days in detail, as many at a time as fit in memory, and 90 days for the packets per port.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noroshi.analyse.darknet import probe
-from noroshi.analyse.darknet.investigation_scanner import investigation_sources
+from noroshi.analyse.darknet.investigation_scanner import sources_by_day
 from noroshi.analyse.darknet.telescope import live_spans, seconds
 from noroshi.model.analyser import Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
@@ -42,6 +42,7 @@ FALSE_DISCOVERY, PORTS = 0.01, 131_072
 MIN_HOUR_S = 45 * 60
 """An hour counts as observed when its packets span this long; ten packets at random times span 49 minutes."""
 CELLS = PORTS * 24
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,16 @@ class PortSurge:
             note = f"not enough history: {len(earlier)} days observed of at least {MIN_DAYS}"
             return Reduced((), hours, len(earlier), notes=(note,))
         top = _top_ports(query, scope, first)
-        u, nets, packets, surveyors = _day_counts(query, scope)
-        least = int(probe.option(scope, "min_nets", MIN_NETS))
-        keys = np.flatnonzero(nets >= least)
-        allowed = np.isin(keys % 24, hours) & ~np.isin(keys // 24, [k for k, _ in top])
-        keys = keys[allowed]
-        past = np.full((len(earlier), len(keys)), -1, dtype=np.int32)
-        for i, day in enumerate(earlier if len(keys) else ()):
-            counts = _day_counts(query, replace(scope, day=day), keys)[0][keys]
-            past[i] = np.where(np.isin(keys % 24, sorted(observed[day])), counts, -1)
+        totals = [np.zeros(CELLS, dtype=np.int64) for _ in range(3)]
+        surveyors = 0
+        for counts in _counts(query, scope, scope.day, scope.day):
+            surveyors += counts.surveyors
+            for total, values in zip(totals, (counts.u, counts.nets, counts.packets), strict=True):
+                total[counts.cell] += values  # one row per cell, so no index stands twice
+        u, nets, packets = totals
+        keys = np.flatnonzero(nets >= int(probe.option(scope, "min_nets", MIN_NETS)))
+        keys = keys[np.isin(keys % 24, hours) & ~np.isin(keys // 24, [k for k, _ in top])]
+        past = _history(query, scope, keys, observed, earlier) if len(keys) else np.zeros((0, 0), np.int64)
         cells = tuple(
             Cell(
                 probe.UDP if k // 24 >= 65_536 else probe.TCP, k // 24 % 65_536, k % 24, int(u[k]),
@@ -239,40 +241,92 @@ def _observed_hours(query: Query, scope: Scope, since: date) -> dict[date, set[i
 
 def _top_ports(query: Query, scope: Scope, since: date) -> list[tuple[int, float]]:
     """Ports with TOP_SHARE of the packets before the day, and their shares."""
-    rows = probe.probes(scope, _PROBE).replace("day = $day", "day >= $since AND day < $day", 1)
+    rows = probe.probes(scope, _PROBE, probe.SPAN)
     text = f"""WITH p AS (SELECT {_KEY} AS key, sum(packet_count)::BIGINT AS n FROM {rows} GROUP BY key)
       SELECT key, n / (SELECT sum(n) FROM p) AS share FROM p
       WHERE share >= {probe.option(scope, "top_share", TOP_SHARE)} ORDER BY share DESC, key"""  # noqa: S608
-    found = query.sql(text, probe.params(scope, since=since)).to_pylist()
+    found = query.sql(text, probe.params(scope, since=since, until=scope.day - timedelta(days=1))).to_pylist()
     return [(int(r["key"]), float(r["share"])) for r in found]
 
 
-def _day_counts(
-    query: Query, scope: Scope, cells: npt.NDArray[np.int64] | None = None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """Unique sources, unique /16s and packets per cell (key * 24 + hour) of one day, and surveyors removed.
+@dataclass(frozen=True)
+class _Counts:
+    """Counts per day and cell (key * 24 + hour) of some sources; those of other parts add to them."""
 
-    Cut by /16, so that both kinds of unique counts add up over the parts. `cells` restricts to their ports.
+    day: npt.NDArray[np.int64]
+    """Days since 1970."""
+    cell: npt.NDArray[np.int64]
+    u: npt.NDArray[np.int64]
+    nets: npt.NDArray[np.int64]
+    packets: npt.NDArray[np.int64]
+    surveyors: int
+
+
+def _history(
+    query: Query,
+    scope: Scope,
+    keys: npt.NDArray[np.int64],
+    observed: dict[date, set[int]],
+    earlier: list[date],
+) -> npt.NDArray[np.int64]:
+    """Unique sources of each cell of `keys` (sorted) on each earlier day; -1 where it was not observed."""
+    past = np.zeros((len(earlier), len(keys)), dtype=np.int64)
+    days = np.array([d.toordinal() - _EPOCH for d in earlier])
+    for since, until in _chunks(query, scope, earlier):
+        for counts in _counts(query, scope, since, until, sorted({int(k) // 24 for k in keys})):
+            row = np.minimum(np.searchsorted(days, counts.day), len(days) - 1)
+            column = np.minimum(np.searchsorted(keys, counts.cell), len(keys) - 1)
+            known = (days[row] == counts.day) & (keys[column] == counts.cell)
+            np.add.at(past, (row[known], column[known]), counts.u[known])
+    for i, day in enumerate(earlier):
+        past[i, ~np.isin(keys % 24, sorted(observed[day]))] = -1
+    return past
+
+
+def _chunks(query: Query, scope: Scope, days: list[date]) -> list[tuple[date, date]]:
+    """The days in spans that each hold few enough rows to be reduced at once; a day is never cut."""
+    params = probe.params(scope, since=days[0], until=days[-1])
+    text = f"SELECT day, count(*) AS n FROM {probe.probes(scope, _PROBE, probe.SPAN)} GROUP BY day"  # noqa: S608
+    rows = {r["day"]: int(r["n"]) for r in query.sql(text, params).to_pylist()}
+    out: list[tuple[date, date]] = []
+    held = 0
+    for day in days:
+        held += rows.get(day, 0)
+        if out and held <= probe.ROWS_PER_PART:
+            out[-1] = (out[-1][0], day)
+        else:
+            out.append((day, day))
+            held = rows.get(day, 0)
+    return out
+
+
+def _counts(
+    query: Query, scope: Scope, since: date, until: date, ports: list[int] | None = None
+) -> Iterator[_Counts]:
+    """Unique sources, unique /16s and packets per day and cell, investigation scanners left out.
+
+    Cut by /16 where rows are many, so that both kinds of unique counts add up over the parts. `ports`
+    restricts to those keys.
     """
-    options = scope.options.get("investigation", {})
-    surveyors = investigation_sources(query, replace(scope, options=options))
-    params = probe.params(scope, surveyors=surveyors)
-    only = ""
-    if cells is not None:
-        params["keys"] = sorted({int(c) // 24 for c in cells})
-        only = f" AND {_KEY} IN (SELECT unnest($keys::BIGINT[]))"
-    rows = (
-        f"{probe.probes(scope, _PROBE)}{only} AND {probe.SOURCE} NOT IN (SELECT unnest($surveyors::BLOB[]))"
-    )
+    rows = probe.probes(scope, _PROBE, probe.SPAN)
+    params = probe.params(scope, since=since, until=until)
     count = query.sql(f"SELECT count(*) AS n FROM {rows}", params).column("n")[0].as_py()  # noqa: S608
     n = math.ceil(count / probe.ROWS_PER_PART)
-    out = tuple(np.zeros(CELLS, dtype=np.int64) for _ in range(3))
-    for part in range(n):
-        text = f"""SELECT ({_KEY} * 24 + {_HOUR})::BIGINT AS cell,
-          count(DISTINCT {probe.SOURCE})::BIGINT AS u, count(DISTINCT {_NET})::BIGINT AS nets,
-          sum(packet_count)::BIGINT AS packets FROM {rows} AND hash({_NET}) % {n} = {part} GROUP BY cell"""  # noqa: S608
-        table = query.sql(text, params)
-        at = table.column("cell").to_numpy()
-        for total, name in zip(out, ("u", "nets", "packets"), strict=True):
-            total[at] += table.column(name).to_numpy()  # one row per cell, so no index stands twice
-    return out[0], out[1], out[2], len(surveyors)
+    own = replace(scope, options=scope.options.get("investigation", {}))
+    only = f" AND {_KEY} IN (SELECT unnest($ports::BIGINT[]))" if ports is not None else ""
+    for i in range(n):
+        part = f"hash({_NET}) % {n} = {i}" if n > 1 else "true"
+        known = sources_by_day(query, own, since, until, part)
+        given = {"x_day": [d for d, _ in known], "x_src": [s for _, s in known]}
+        text = f"""
+        WITH x AS (SELECT unnest($x_day::DATE[]) AS day, unnest($x_src::BLOB[]) AS src),
+        p AS (SELECT day, {_KEY} * 24 + {_HOUR} AS cell, {probe.SOURCE} AS src, {_NET} AS net, packet_count
+          FROM {rows} AND {part}{only})
+        SELECT epoch(day) // 86400 AS d, cell, count(DISTINCT src)::BIGINT AS u,
+          count(DISTINCT net)::BIGINT AS nets, sum(packet_count)::BIGINT AS packets
+        FROM p ANTI JOIN x USING (day, src) GROUP BY day, cell"""  # noqa: S608
+        found = query.sql(text, params | given | ({"ports": ports} if ports is not None else {}))
+        day, cell, u, nets, packets = (
+            found.column(c).to_numpy().astype(np.int64) for c in ("d", "cell", "u", "nets", "packets")
+        )
+        yield _Counts(day, cell, u, nets, packets, len(known))

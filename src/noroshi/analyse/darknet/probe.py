@@ -38,19 +38,23 @@ ROWS_PER_PART = 2_000_000
 """Distinct (source, destination, port) held at a time: some 0.3 GB in the engine."""
 
 
-def probes(scope: Scope, where: str = PROBE) -> str:
+ONE_DAY, SPAN = "day = $day", "day BETWEEN $since AND $until"
+
+
+def probes(scope: Scope, where: str = PROBE, days: str = ONE_DAY) -> str:
     """SQL after FROM: the day's rows that are probes of the telescope's dark addresses, from outside it.
 
-    Uses the parameters of `params()`.
+    Uses the parameters of `params()`, or of `params()` with `since` and `until` when `days` is SPAN.
     """
     outside = f" AND NOT {scope.where('src_ip')}" if scope.telescope is not None else ""
     inside = " AND dst_ip NOT IN (SELECT unnest($inside::BLOB[]))" if scope.inside else ""
-    return f"flows WHERE day = $day AND {where} AND {scope.where()}{outside}{inside}"
+    return f"flows WHERE {days} AND {where} AND {scope.where()}{outside}{inside}"
 
 
 def params(scope: Scope, **more: Any) -> dict[str, Any]:
     """The parameters `probes()` uses, and more."""
-    return {"day": scope.day, **({"inside": list(scope.inside)} if scope.inside else {}), **more}
+    day = {} if "since" in more else {"day": scope.day}
+    return {**day, **({"inside": list(scope.inside)} if scope.inside else {}), **more}
 
 
 def parts(query: Query, scope: Scope, where: str = PROBE) -> Iterator[str]:

@@ -268,7 +268,8 @@ def _summary(who: str, s: Source, kind: str, tool: str, evidence: dict[str, Any]
     return {
         "en": f"{who} scanned {s.dst_ip_nunique:,}{en_whose} addresses for {en_port} ({kind} scan)"
         f"{en_tool}{en_rate}.",
-        "ja": f"{who}が{ja_whose}{s.dst_ip_nunique:,}件に対して{ja_port}の{_KIND_JA[kind]}を行った{ja_how}。{ja_rate}",
+        "ja": f"{who}が{ja_whose}{s.dst_ip_nunique:,}件に対して{ja_port}の{_KIND_JA[kind]}を行った"
+        f"{ja_how}。{ja_rate}",
     }
 
 
