@@ -47,13 +47,11 @@ def _print(done: Demo, lang: str) -> None:
         right=("packets", "flows"), keep=("from",),
     )  # fmt: skip
     out.line()
-    rows = []
     for kind, found in done.by_kind().items():
         best = min(found, key=lambda f: (-f.confidence, f.first_seen, f.subject.value))
-        rows.append(
-            (kind, len(found), best.subject.value, best.summary.get(lang) or best.summary.get("en", ""))
-        )
-    out.table(("finding", "n", "for example", "in words"), rows, right=("n",), keep=("finding",))
+        click.secho(f"{kind}  {out.number(len(found))}", bold=True)
+        for row in show.wrap(out.visible(show.sentence(best, lang)), out.width() - 4):
+            click.echo("    " + row)
     out.line()
     for page in done.pages:
         if page.name.endswith(f"{lang}.html"):

@@ -65,10 +65,7 @@ def command(
         "as_format": as_format, "tlp": parse(tlp) if tlp else None, "source_name": source_name,
         "workers": workers,
     }  # fmt: skip
-    if follow is not None:
-        results = _follow(state, follow, settle, once, given)
-    else:
-        results = _ingest(state, paths, given)
+    results = _follow(state, follow, settle, once, given) if follow else _ingest(state, paths, given)
     if state.json:
         out.emit({"runs": [r.to_json() for r in results]})
     elif follow is None:

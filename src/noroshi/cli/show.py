@@ -55,9 +55,13 @@ def _one(finding: Finding, change: str, lang: str) -> None:
         f"{finding.tlp.label}  {finding.id[:8]}{'  ' + finding.scope if finding.scope else ''}"
     )
     click.echo(click.style(mark, fg="yellow" if change == "new" else None) + " " + out.visible(head))
-    text = finding.summary.get(lang) or finding.summary.get("en", "")
-    for row in wrap(out.visible(text), out.width() - 4):
+    for row in wrap(out.visible(sentence(finding, lang)), out.width() - 4):
         click.echo("    " + row)
+
+
+def sentence(finding: Finding, lang: str) -> str:
+    """What the finding says, in `lang` if it has that."""
+    return finding.summary.get(lang) or finding.summary.get("en", "")
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -88,8 +92,7 @@ def _pieces(word: str, width: int) -> list[str]:
 def _words(text: str) -> list[str]:
     import re
 
-    # Latin words stay whole, with the space before them; Japanese may break after any character but must not
-    # begin a row with a closing sign.
-    return re.findall(
-        r"\s*[^\s\u3000-\u9fff\uff00-\uffef]+|\s*[\u3000-\u9fff\uff00-\uffef][、。」）％]*", text
-    )
+    # Latin words stay whole, with the space before them; Japanese may break after any character, but a row does
+    # not begin with a closing sign nor end with an opening one.
+    cjk, closing = r"\u3000-\u9fff\uff00-\uffef", "、。」）】％ー〜"
+    return re.findall(rf"\s*[「（【]*[^\s{cjk}]+[{closing}]*|\s*[「（【]*[{cjk}][{closing}]*", text)

@@ -44,7 +44,7 @@ def command(state: State, id: str, lang: str | None) -> int:
 
 def _finding(f: Finding, lang: str) -> None:
     out.line(f"{f.kind}  {f.subject.value}  {f.confidence} %  {f.tlp.label}")
-    for row in show.wrap(out.visible(f.summary.get(lang) or f.summary.get("en", "")), out.width()):
+    for row in show.wrap(out.visible(show.sentence(f, lang)), out.width()):
         out.line(row)
     out.line(f"\nid        {f.id}")
     out.line(
