@@ -19,7 +19,8 @@ from noroshi.share.report.period import Period, span
 
 TOP = 20
 """Rows of a ranking: what NICTER's yearly report lists, and what fits on a printed page."""
-NOTICES = 50
+NOTICES = 10
+"""Of each kind."""
 INFECTED = 200
 """Rows listed; the counts are of all."""
 

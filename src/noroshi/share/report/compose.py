@@ -36,7 +36,8 @@ def sentences(data: ReportData, w: Words) -> tuple[str, str]:
         key = "sentence.outside" if total.outside_packets else "sentence.nothing"
         return w.t(key, when=when, n=total.outside_packets), ""
     values = {
-        "when": when, "packets": w.short(total.packets), "sources": w.short(total.sources),
+        "when": when, "packets": w.short(total.packets),
+        "sources": w.t("count.sources", n=total.sources, x=w.short(total.sources)),
         "size": w.n(total.size), "per_address": w.short(total.packets_per_address),
     }  # fmt: skip
     so_far = ".so_far" if data.so_far else ""
@@ -62,8 +63,9 @@ def _facts(data: ReportData, w: Words) -> tuple[tuple[str, str], ...]:
         "fact.share", time=w.length(total.observed_s), share=w.percent(total.observed_s / period.seconds)
     )
     rows = [(w.t("fact.period"), f"{w.at(period.start)} – {w.at(period.end)} ({data.timezone})")]
-    if data.telescopes:
-        names = w.t("list.join").join(t.name for t in data.telescopes)
+    seen = sections_who.observed(data)
+    if seen:
+        names = w.t("list.join").join(t.name for t in seen)
         rows.append((w.t("fact.telescopes"), names))
         rows.append((w.t("fact.size"), w.t("fact.addresses", n=round(total.size))))
     rows.append((w.t("fact.observed"), observed if total.packets else w.t("fact.nothing")))
@@ -81,7 +83,7 @@ def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
     found.append(
         Figure(
             "packets", w.t("key.packets"), w.short(total.packets),
-            w.t("key.change", change=w.change(total.change)) if compared else w.n(total.packets),
+            w.t("key.change", change=w.change(total.change)) if compared else _exact(w, total.packets),
             spark=packets_spark,
         )
     )  # fmt: skip
@@ -89,7 +91,7 @@ def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
         Figure(
             "sources", w.t("key.sources"), w.short(total.sources),
             w.t("key.change",
-            change=w.change(total.sources_change)) if total.sources_change else w.n(total.sources),
+            change=w.change(total.sources_change)) if total.sources_change else _exact(w, total.sources),
             spark=tuple(figures.whole(b, b.sources) for b in data.series),
         )
     )  # fmt: skip
@@ -119,6 +121,12 @@ def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
             Figure("infected", w.t("key.infected"), w.n(data.infected_hosts), w.t("key.infected_detail"))
         )
     return tuple(found)
+
+
+def _exact(w: Words, value: int) -> str:
+    """The exact number under a rounded one; else that there is nothing to compare with."""
+    exact = w.n(value)
+    return w.t("key.no_previous") if exact == w.short(value) else exact
 
 
 def _annual(data: ReportData, w: Words) -> str:

@@ -17,6 +17,10 @@ SURELY_SEEN = 10.0
 """Packets an hour from which an hour without any row is a gap and not a quiet one: at that rate a Poisson
 process is silent for an hour with probability e^-10 = 5e-5."""
 
+LONG = timedelta(hours=3)
+"""Captures at least this long have their first and last hour cut to what was captured; of a shorter one little
+would be left to draw."""
+
 HALF_DAY_S = 43_200.0
 """Seconds a day must be observed to stand for a day: less would be ruled by the hour it was seen in."""
 
@@ -41,6 +45,10 @@ class Measured:
     """Counted packets by UTC day."""
     first: datetime | None = None
     last: datetime | None = None
+    """Time of the first and last counted packet."""
+    begin: datetime | None = None
+    end: datetime | None = None
+    """Time of the first and last packet of any kind in the hours of the period."""
 
     @property
     def pairs(self) -> list[tuple[float, float]]:
@@ -88,6 +96,8 @@ def measure(query: Query, frame: Frame, scopes: Sequence[Scope]) -> Measured:
         if hour not in wanted:
             continue
         result.alive.add(hour)
+        result.begin = min(result.begin or row["first_seen"], row["first_seen"])
+        result.end = max(result.end or row["last_seen"], row["last_seen"])
         if row["left_out"]:
             result.left_out += row["packets"]
         elif which < 0:
@@ -216,8 +226,10 @@ def seconds_of_hours(measured: Measured, silent: dict[int, str]) -> dict[int, fl
             continue
         a = frame.bin_start(hour, HOUR_S)
         b = a + timedelta(seconds=HOUR_S)
+        if measured.begin and measured.end and measured.end - measured.begin >= LONG:
+            a, b = max(a, measured.begin), min(b, measured.end)
         lost = sum(max(0.0, (min(b, y) - max(a, x)).total_seconds()) for x, y in known)
-        result[hour] = max(0.0, HOUR_S - lost)
+        result[hour] = max(0.0, (b - a).total_seconds() - lost)
     return result
 
 

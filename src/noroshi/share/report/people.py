@@ -167,7 +167,7 @@ def kinds(findings: Sequence[Finding]) -> tuple[tuple[str, int], ...]:
 
 
 def notices(findings: Sequence[Finding], limit: int) -> tuple[Notice, ...]:
-    """Findings of the remaining kinds, the surest first."""
+    """Findings of the remaining kinds, the surest first; at most `limit` of a kind, or one fills the page."""
     rest = [f for f in findings if f.kind not in OWN_SECTIONS]
     rest.sort(key=lambda f: (-f.confidence, f.first_seen, f.id))
     return tuple(
@@ -175,7 +175,8 @@ def notices(findings: Sequence[Finding], limit: int) -> tuple[Notice, ...]:
             f.id, f.kind, f.subject.value, f.first_seen, f.last_seen, f.confidence,
             f.summary.get("en", ""), f.summary.get("ja", "") or f.summary.get("en", ""),
         )
-        for f in rest[:limit]
+        for kind in sorted({f.kind for f in rest})
+        for f in [f for f in rest if f.kind == kind][:limit]
     )  # fmt: skip
 
 

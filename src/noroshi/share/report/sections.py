@@ -165,7 +165,12 @@ def investigation(data: ReportData, w: Words, command: str) -> Section:
     """Scanners that survey the whole Internet, and whose they are."""
     title, found = w.t("section.investigation"), data.investigation
     if found is None:
-        return Section("investigation", title, (w.t("investigation.none"),), command=command)
+        return Section(
+            "investigation",
+            title,
+            (w.t("investigation.none" if data.telescopes else "investigation.none_size"),),
+            command=command,
+        )
     lead = w.t(
         "investigation.lead", share=w.percent(found.share), n=found.sources,
         sources_share=w.percent(found.sources_share)

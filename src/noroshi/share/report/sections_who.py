@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from noroshi.share.report import figures
-from noroshi.share.report.data import ReportData
+from noroshi.share.report import figures, people
+from noroshi.share.report.data import ReportData, TelescopeRow
 from noroshi.share.report.sections import num
 from noroshi.share.report.view import Cell, Column, Section, Table, visible
 from noroshi.share.report.words import Words
@@ -135,7 +135,9 @@ def notices(data: ReportData, w: Words) -> Section:
             )
             for n in data.notices
         )  # fmt: skip
-        tables.append(Table("findings", w.t("table.findings"), columns, rows))
+        rest = sum(n for k, n in data.kinds if k not in people.OWN_SECTIONS) - len(rows)
+        more = w.t("table.more", n=rest) if rest > 0 else ""
+        tables.append(Table("findings", w.t("table.findings"), columns, rows, more=more))
     return Section(
         "findings", title, (w.t("findings.lead", n=total),), tables=tuple(tables), command="noroshi findings"
     )
@@ -160,6 +162,11 @@ def years(data: ReportData, w: Words) -> Section:
     return Section("years", w.t("section.years"), (), (), (table,), notes)
 
 
+def observed(data: ReportData) -> tuple[TelescopeRow, ...]:
+    """The telescopes that saw something in the period; all of them when none did."""
+    return tuple(t for t in data.telescopes if t.observed_s or t.packets) or data.telescopes
+
+
 def telescopes(data: ReportData, w: Words) -> Section:
     """What was observed, and when nothing was."""
     title = w.t("section.telescopes")
@@ -178,7 +185,7 @@ def telescopes(data: ReportData, w: Words) -> Section:
                 Cell(w.length(t.observed_s), raw=f"{t.observed_s:.0f}"), num(w, t.packets),
                 num(w, t.packets_per_address, 1), num(w, t.annual),
             )
-            for t in data.telescopes
+            for t in observed(data)
         )  # fmt: skip
         tables.append(Table("telescopes", w.t("table.telescopes"), columns, rows))
     else:

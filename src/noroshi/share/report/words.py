@@ -70,12 +70,12 @@ class Words:
             return "–"
         for size, word in self._scales():
             if abs(value) >= size:
-                return f"{_three(value / size)}{word}"
+                return f"{_three(value / (1e4 if word == '万' else size))}{word}"
         return _three(value)
 
     def _scales(self) -> list[tuple[float, str]]:
         if self.lang == "ja":
-            return [(1e12, "兆"), (1e8, "億"), (1e4, "万")]
+            return [(1e12, "兆"), (1e8, "億"), (1e5, "万")]
         return [(1e12, " trillion"), (1e9, " billion"), (1e6, " million")]
 
     def axis(self, value: float) -> str:
