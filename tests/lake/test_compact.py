@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,11 +26,12 @@ def test_same_rows_sorted_in_one_file_per_day(lake: Lake) -> None:
     assert lake.compact()["flows"] == 250
     shot = lake.snapshot()
     assert {t: content(shot, t) for t in before} == before
-    assert len(shot.files("flows")) == 2 and len(shot.files("links")) == 1
+    assert len(shot.files("flows")) == 2
+    assert len(shot.files("links")) == 1
     for path in shot.files("flows"):
         table = pq.ParquetFile(path).read(["src_ip", "first_seen"])
         assert table.sort_by([("src_ip", "ascending"), ("first_seen", "ascending")]).equals(table)
-    keys = pq.ParquetFile(shot.files("links")[0]).read(["key"])["key"].to_pylist()
+    keys: list[Any] = pq.ParquetFile(shot.files("links")[0]).read(["key"])["key"].to_pylist()
     assert keys == sorted(keys)
     assert lake.compact() == {}
     assert lake.verify() == []
@@ -42,7 +45,8 @@ def test_large_partition_becomes_several_files(lake: Lake, monkeypatch: pytest.M
     before = content(lake.snapshot())
     lake.compact("flows")
     shot = lake.snapshot()
-    assert len(shot.files("flows")) >= 3 and content(shot) == before
+    assert len(shot.files("flows")) >= 3
+    assert content(shot) == before
     meta = pq.read_metadata(shot.files("flows")[0])
     assert meta.row_group(0).num_rows == 100
     value = address.pack("192.0.2.7")
@@ -68,7 +72,8 @@ def test_little_is_not_merged_into_a_lot(lake: Lake) -> None:
         store(lake, f"d{i}", flows(some(5)))
     lake.compact(only_needed=True)
     after = lake.snapshot().files("flows")
-    assert set(big) < set(after) and len(after) == 2
+    assert set(big) < set(after)
+    assert len(after) == 2
     lake.compact()  # asked for by a person: everything
     assert len(lake.snapshot().files("flows")) == 1
     assert count(lake.snapshot()) == 5050

@@ -28,9 +28,11 @@ def test_writers_lose_nothing(lake: Lake) -> None:
         for i in range(4):
             store(own, f"{number}.{i}", flows(some(10)), links(("192.0.2.1", 1)))
 
-    at_once(*[lambda n=n: write(n) for n in range(3)])  # type: ignore[misc]
+    at_once(*[lambda n=n: write(n) for n in range(3)])
     shot = lake.snapshot()
-    assert count(shot) == 120 and count(shot, "links") == 12 and len(shot.runs()) == 12
+    assert count(shot) == 120
+    assert count(shot, "links") == 12
+    assert len(shot.runs()) == 12
     assert lake.verify() == []
 
 
@@ -44,7 +46,9 @@ def test_racing_writers_of_the_same_bytes_store_them_once(lake: Lake) -> None:
 
     at_once(write, write, write)
     shot = lake.snapshot()
-    assert count(shot) == 10 and count(shot, "links") == 1 and len(shot.runs()) == 1
+    assert count(shot) == 10
+    assert count(shot, "links") == 1
+    assert len(shot.runs()) == 1
     assert lake.verify() == []
     # What the losers had committed has been taken out again, not only hidden.
     assert sum(f.rows for f in lake.stores["flows"].files()) == 10
@@ -57,7 +61,8 @@ def test_append_during_compaction(lake: Lake, monkeypatch: pytest.MonkeyPatch) -
     during(monkeypatch, lambda: store(Lake.open(lake.path), "c", flows(some(7))))
     lake.compact("flows")
     shot = lake.snapshot()
-    assert count(shot) == 27 and content(shot) >= before
+    assert count(shot) == 27
+    assert content(shot) >= before
     assert lake.verify() == []
 
 
@@ -180,4 +185,5 @@ def test_folder_of_the_lake_may_have_odd_names(tmp_path: Path) -> None:
     lake.compact()
     store(lake, "b", flows(some(10, days=2)))
     shot = lake.snapshot()
-    assert count(shot) == 20 and len(shot.days("flows")) == 2
+    assert count(shot) == 20
+    assert len(shot.days("flows")) == 2

@@ -21,8 +21,8 @@ JUDGED = [("scanner", "campus", DAY)]
 def finding(value: str = "192.0.2.1", **more: object) -> Finding:
     made = Finding(
         kind="scanner", subject=Subject("ip", value), rule=RULE, first_seen=NOON, last_seen=NOON + timedelta(hours=1),
-        confidence=80, summary={"en": "It scans.", "ja": "走査している。"}, evidence={"ports": [23, 65535], "share": 0.5},
-        scope="campus", tlp=Tlp.GREEN, runs=("r1", "r2"),
+        confidence=80, summary={"en": "It scans.", "ja": "走査している。"},
+        evidence={"ports": [23, 65535], "share": 0.5}, scope="campus", tlp=Tlp.GREEN, runs=("r1", "r2"),
     )  # fmt: skip
     return replace(made, **more)  # type: ignore[arg-type]
 
@@ -45,10 +45,12 @@ def test_round_trip(lake: Lake) -> None:
 def test_changed_content_is_a_new_revision(lake: Lake) -> None:
     lake.put_findings([finding()], JUDGED)
     ((changed, what),) = lake.put_findings([finding(confidence=90)], JUDGED)
-    assert what == "changed" and changed.id == finding().id
+    assert what == "changed"
+    assert changed.id == finding().id
     assert [f.confidence for f in lake.findings()] == [90]
     shot = lake.snapshot()
-    assert count(shot, "findings") == 1 and count(shot, "findings_history") == 2
+    assert count(shot, "findings") == 1
+    assert count(shot, "findings_history") == 2
     ((_, what),) = lake.put_findings([finding(confidence=90, rule=Rule("scanner", 2))], JUDGED)
     assert what == "changed"
 
@@ -119,9 +121,9 @@ def test_two_analyses_at_once_store_it_once(lake: Lake, shared: bool) -> None:
         told.append(len(own.put_findings([finding()], JUDGED)))
 
     works = [threading.Thread(target=work) for _ in range(4)]
-    for work in works:
-        work.start()
-    for work in works:
-        work.join()
+    for thread in works:
+        thread.start()
+    for thread in works:
+        thread.join()
     assert sorted(told) == [0, 0, 0, 1]
     assert count(lake.snapshot(), "findings_history") == 1

@@ -30,10 +30,13 @@ def test_every_kind_of_value() -> None:
     )
     rows = to_text(table)
     assert [r["a"] for r in rows] == ["255.255.255.255", "2001:db8::1", "ab", None]
-    assert rows[0]["t"] == "2024-04-01T01:02:03.000004Z" and rows[0]["d"] == "2024-04-01"
-    assert rows[0]["l"] == ["1.2.3.4"] and rows[3]["l"] == ["00"]
+    assert rows[0]["t"] == "2024-04-01T01:02:03.000004Z"
+    assert rows[0]["d"] == "2024-04-01"
+    assert rows[0]["l"] == ["1.2.3.4"]
+    assert rows[3]["l"] == ["00"]
     assert rows[0]["s"] == {"x": "::1", "y": [{"z": "1970-01-01"}]}
-    assert rows[0]["n"] == 3 and rows[0]["i"] == 90.0
+    assert rows[0]["n"] == 3
+    assert rows[0]["i"] == 90.0
     assert [r["f"] for r in rows] == [1.5, "nan", "inf", None]
     json.dumps(rows, allow_nan=False)
 
@@ -54,5 +57,6 @@ def test_binary_columns_are_addresses() -> None:
 def test_whole_rows(lake: Lake) -> None:
     store(lake, "a", flows(some(3)))
     rows = to_text(lake.snapshot().sql("SELECT *, [src_ip] AS list, {'a': dst_ip} AS s FROM flows"))
-    assert rows[0]["list"][0].startswith("192.0.2.") and rows[0]["s"] == {"a": "198.51.100.1"}
+    assert rows[0]["list"][0].startswith("192.0.2.")
+    assert rows[0]["s"] == {"a": "198.51.100.1"}
     json.dumps(rows)

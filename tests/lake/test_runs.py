@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from noroshi.lake import writer as writing
@@ -34,7 +36,8 @@ def test_rows_come_back_as_they_were(lake: Lake, way: str) -> None:
         flow("192.0.2.1", "198.51.100.1", tool="zmap-4.1", df=True, tcp_options="M,N", payload="x"),
     ]  # fmt: skip
     result = store(lake, "a", flows(rows))
-    assert result.rows == {"flows": 3} and not result.known
+    assert result.rows == {"flows": 3}
+    assert not result.known
     got = lake.snapshot().sql("SELECT * EXCLUDE (day) FROM flows ORDER BY src_ip").to_pylist()
     for want in rows:
         want["run_id"] = result.run_id
@@ -70,21 +73,26 @@ def test_run_is_described(lake: Lake, way: str) -> None:
     assert (info.source, info.state, info.tlp, info.size) == ("/x/a.pcap", "closed", Tlp.AMBER, 9)
     assert info.problem == "cut short at byte 9"
     assert info.counts == {"packets": 50, "rejects": 2, "tables": {"flows": 5, "rejects": 1}}
-    assert info.first_seen == NOON and info.last_seen == NOON + timedelta(days=1)
+    assert info.first_seen == NOON
+    assert info.last_seen == NOON + timedelta(days=1)
     (reject,) = lake.snapshot().sql("SELECT * FROM rejects").to_pylist()
-    assert reject["sample"] == "ff" * 64 and reject["position"] == 7 and reject["path"] == "/x/a.pcap"
+    assert reject["sample"] == "ff" * 64
+    assert reject["position"] == 7
+    assert reject["path"] == "/x/a.pcap"
 
 
 def test_same_bytes_are_stored_once(lake: Lake, way: str) -> None:
     store(lake, "a", flows(some(10)))
     before = lake.snapshot()
     again = store(lake, "a", flows(some(10)))
-    assert again.known and again.rows == {}
+    assert again.known
+    assert again.rows == {}
     with lake.writer() as writer:
         assert put(writer, "b", flows(some(3))).known is False
         assert put(writer, "b", flows(some(3))).known is True
     shot = lake.snapshot()
-    assert count(before) == 10 and count(shot) == 13
+    assert count(before) == 10
+    assert count(shot) == 13
     assert [r.sha256 for r in shot.runs()] == ["a", "b"]
     assert lake.verify() == []
 
@@ -102,7 +110,8 @@ def test_newer_parser_version_replaces(lake: Lake, way: str) -> None:
     store(lake, "a", flows(some(10)), links(("192.0.2.1", 4)))
     store(lake, "a", flows(some(7)), links(("192.0.2.1", 2)), version=2)
     shot = lake.snapshot()
-    assert count(shot) == 7 and count(shot, "links") == 1
+    assert count(shot) == 7
+    assert count(shot, "links") == 1
     assert [r.parser_version for r in shot.runs()] == [2]
     assert store(lake, "a", flows(some(10)), version=1).known
     assert lake.verify() == []
@@ -119,11 +128,15 @@ def test_dropped_run_leaves_nothing(lake: Lake, way: str) -> None:
 
 
 def test_exception_drops_the_run_and_keeps_those_finished(lake: Lake, way: str) -> None:
-    with pytest.raises(ZeroDivisionError), lake.writer() as writer:
-        put(writer, "done", flows(some(4)))
-        run = writer.begin(path="a", format="pcap", parser_version=1, tlp=Tlp.GREEN)
-        run.write(Batch("flows", flows(some(10))))
-        raise ZeroDivisionError
+    def interrupted() -> None:
+        with lake.writer() as writer:
+            put(writer, "done", flows(some(4)))
+            run = writer.begin(path="a", format="pcap", parser_version=1, tlp=Tlp.GREEN)
+            run.write(Batch("flows", flows(some(10))))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert count(lake.snapshot()) == 4
     assert lake.verify() == []
 
@@ -134,7 +147,8 @@ def test_small_runs_share_commits_and_files(lake: Lake) -> None:
             put(writer, f"d{i}", flows(some(5)), links(("192.0.2.1", 1)))
         assert count(lake.snapshot()) == 0  # none, rather than some
     shot = lake.snapshot()
-    assert count(shot) == 100 and len(shot.runs()) == 20
+    assert count(shot) == 100
+    assert len(shot.runs()) == 20
     assert len(shot.files("flows")) == len(shot.files("links")) == 1
     assert lake.stores["flows"]._delta.version() == 1
 
@@ -166,7 +180,7 @@ def test_links_beyond_memory_add_up(lake: Lake, monkeypatch: pytest.MonkeyPatch)
     store(lake, "a", *batches)
     shot = lake.snapshot()
     assert shot.sql("SELECT sum(count)::BIGINT AS n FROM links")["n"][0].as_py() == 9 * len(batches)
-    assert sum(shot.links("ip", "192.0.2.50")["count"].to_pylist()) == 3
+    assert pc.sum(shot.links("ip", "192.0.2.50")["count"]).as_py() == 3
 
 
 @pytest.mark.parametrize(
@@ -186,9 +200,10 @@ def test_wrong_batches_are_refused(lake: Lake, way: str, change: object, word: s
 
 
 def test_sensor_cannot_write_runs_or_findings(lake: Lake) -> None:
-    with pytest.raises(LakeError, match="findings"), lake.writer() as writer:
+    with lake.writer() as writer:
         run = writer.begin(path="a", format="pcap", parser_version=1, tlp=Tlp.GREEN)
-        run.write(Batch("findings", TABLES["findings"].arrow().empty_table()))
+        with pytest.raises(LakeError, match="findings"):
+            run.write(Batch("findings", TABLES["findings"].arrow().empty_table()))
 
 
 def test_snapshot_between_commits_sees_no_half(lake: Lake, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +228,8 @@ def test_snapshot_does_not_change(lake: Lake) -> None:
     shot = lake.snapshot()
     store(lake, "b", flows(some(4)))
     lake.compact()
-    assert count(shot) == 3 and len(content(shot)) == 3
+    assert count(shot) == 3
+    assert len(content(shot)) == 3
     assert count(lake.snapshot()) == 7
 
 
@@ -224,8 +240,9 @@ def test_other_engines_read_the_table(lake: Lake) -> None:
     table = DeltaTable(lake.path / "flows")
     assert table.to_pyarrow_table().num_rows == 30
     assert table.metadata().partition_columns == ["day"]
-    schema = pa.schema(table.schema())  # type: ignore[call-overload]
-    assert schema.field("src_port").type == pa.int32() and not schema.field("src_port").nullable
+    schema = pa.schema(cast("Any", table.schema()))
+    assert schema.field("src_port").type == pa.int32()
+    assert not schema.field("src_port").nullable
     assert schema.field("first_seen").type == pa.timestamp("us", "UTC")
 
 

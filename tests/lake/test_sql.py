@@ -37,39 +37,82 @@ def test_types_are_the_same_with_rows(shot: Snapshot) -> None:
         assert [(f.name, f.type) for f in got] == [(f.name, f.type) for f in want], name
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT count(*) FROM flows", "FROM flows LIMIT 1", "WITH f AS (FROM flows) SELECT count(*) FROM f",
-        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT * FROM n",
-        "SELECT * FROM (VALUES (1), (2)) t(x), flows LIMIT 1", "DESCRIBE flows", "SUMMARIZE links", "SHOW TABLES",
-        "SELECT unnest([1, 2])", "SELECT * FROM range(3), unnest([1])", "SELECT * FROM FLOWS LIMIT 1 -- words",
-        "(SELECT 1) UNION (SELECT 2);", "SELECT (SELECT max(dst_port) FROM flows)", "SELECT * FROM main.flows",
-        "SELECT f.src_ip FROM flows f JOIN links l ON l.value = ip_text(f.src_ip) ASOF JOIN runs r ON r.at > f.first_seen",
-    ],
-)  # fmt: skip
+ALLOWED = [
+    "SELECT count(*) FROM flows",
+    "FROM flows LIMIT 1",
+    "WITH f AS (FROM flows) SELECT count(*) FROM f",
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT * FROM n",
+    "SELECT * FROM (VALUES (1), (2)) t(x), flows LIMIT 1",
+    "DESCRIBE flows",
+    "SUMMARIZE links",
+    "SHOW TABLES",
+    "SELECT unnest([1, 2])",
+    "SELECT * FROM range(3), unnest([1])",
+    "SELECT * FROM FLOWS LIMIT 1 -- words",
+    "(SELECT 1) UNION (SELECT 2);",
+    "SELECT (SELECT max(dst_port) FROM flows)",
+    "SELECT * FROM main.flows",
+    "SELECT f.src_ip FROM flows f JOIN links l ON l.value = ip_text(f.src_ip) ASOF JOIN runs r ON r.at > f.first_seen",
+]
+
+
+@pytest.mark.parametrize("text", ALLOWED)
 def test_allowed(shot: Snapshot, text: str) -> None:
     assert shot.sql(text).num_rows >= 0
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "COPY flows TO '/tmp/nrs-lake-test-out.csv'", "COPY (SELECT 1) TO '/tmp/nrs-lake-test-out.csv'", "ATTACH '/tmp/nrs-lake-test-x.db'",
-        "INSTALL httpfs", "LOAD httpfs", "PRAGMA database_list", "SET threads = 1", "RESET threads", "CALL pragma_version()",
-        "CREATE TABLE x AS SELECT 1", "CREATE TEMP TABLE x AS SELECT 1", "DROP VIEW flows", "INSERT INTO runs SELECT * FROM runs",
-        "UPDATE runs SET path = ''", "DELETE FROM runs", "CHECKPOINT", "VACUUM", "USE memory", "EXPORT DATABASE '/tmp/nrs-lake-test'",
-        "PREPARE x AS SELECT 1", "EXPLAIN ANALYZE SELECT 1", "BEGIN", "SELECT 1; SELECT 2", "SELECT 1; DROP VIEW flows", "", "nonsense",
-        "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM read_blob('/etc/passwd')",
-        "SELECT * FROM glob('/etc/*')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_json('/etc/passwd')",
-        "SELECT * FROM sniff_csv('/etc/passwd')", "SELECT * FROM parquet_metadata('/etc/passwd')",
-        "SELECT (SELECT max(content) FROM read_text('/etc/passwd'))", "WITH x AS (FROM read_text('/etc/passwd')) FROM x",
-        "SELECT * FROM query('SELECT 1')", "SELECT * FROM query_table('flows')", "SELECT * FROM duckdb_views()",
-        "SELECT * FROM 'http://127.0.0.1:1/x.parquet'", "SELECT * FROM duckdb_settings()", "SELECT * FROM shot",
-        "SELECT * FROM lake", "PIVOT flows ON class USING count(*)", "SELECT * FROM enable_logging()",
-        "SELECT getenv('HOME')", "SELECT * FROM unnest((SELECT list(content) FROM read_text('/etc/passwd')))",
-    ],
-)  # fmt: skip
+REFUSED = [
+    "COPY flows TO '/tmp/nrs-lake-test-out.csv'",
+    "COPY (SELECT 1) TO '/tmp/nrs-lake-test-out.csv'",
+    "ATTACH '/tmp/nrs-lake-test-x.db'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "PRAGMA database_list",
+    "SET threads = 1",
+    "RESET threads",
+    "CALL pragma_version()",
+    "CREATE TABLE x AS SELECT 1",
+    "CREATE TEMP TABLE x AS SELECT 1",
+    "DROP VIEW flows",
+    "INSERT INTO runs SELECT * FROM runs",
+    "UPDATE runs SET path = ''",
+    "DELETE FROM runs",
+    "CHECKPOINT",
+    "VACUUM",
+    "USE memory",
+    "EXPORT DATABASE '/tmp/nrs-lake-test'",
+    "PREPARE x AS SELECT 1",
+    "EXPLAIN ANALYZE SELECT 1",
+    "BEGIN",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP VIEW flows",
+    "",
+    "nonsense",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_blob('/etc/passwd')",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM read_json('/etc/passwd')",
+    "SELECT * FROM sniff_csv('/etc/passwd')",
+    "SELECT * FROM parquet_metadata('/etc/passwd')",
+    "SELECT (SELECT max(content) FROM read_text('/etc/passwd'))",
+    "WITH x AS (FROM read_text('/etc/passwd')) FROM x",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('flows')",
+    "SELECT * FROM duckdb_views()",
+    "SELECT * FROM 'http://127.0.0.1:1/x.parquet'",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM shot",
+    "SELECT * FROM lake",
+    "PIVOT flows ON class USING count(*)",
+    "SELECT * FROM enable_logging()",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM unnest((SELECT list(content) FROM read_text('/etc/passwd')))",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED)
 def test_refused(shot: Snapshot, text: str) -> None:
     with pytest.raises(UsageError):
         shot.sql(text)
@@ -83,8 +126,14 @@ def test_engine_itself_is_locked_too(shot: Snapshot, lake: Lake) -> None:
     shot.sql("SELECT 1")
     assert shot._con is not None
     con = shot._con._con
-    for text in ("SELECT * FROM read_text('/etc/passwd')", "COPY flows TO '/tmp/nrs-lake-test-out.csv'", "SET threads = 1",
-                 f"SELECT * FROM read_text('{lake.path}/lake.json')", "ATTACH '/tmp/nrs-lake-test-x.db'", "INSTALL httpfs"):  # fmt: skip
+    for text in (
+        "SELECT * FROM read_text('/etc/passwd')",
+        "COPY flows TO '/tmp/nrs-lake-test-out.csv'",
+        "SET threads = 1",
+        f"SELECT * FROM read_text('{lake.path}/lake.json')",
+        "ATTACH '/tmp/nrs-lake-test-x.db'",
+        "INSTALL httpfs",
+    ):
         with pytest.raises(duckdb.Error):
             con.cursor().execute(text).fetchall()
 
@@ -109,7 +158,8 @@ def test_days_of_times_are_utc(shot: Snapshot) -> None:
     got = shot.sql(
         "SELECT first_seen, date_trunc('day', first_seen) AS d, hour(first_seen) AS h FROM flows LIMIT 1"
     )
-    assert got["h"][0].as_py() == 12 and str(got.schema.field("d").type) == "timestamp[us, tz=UTC]"
+    assert got["h"][0].as_py() == 12
+    assert str(got.schema.field("d").type) == "timestamp[us, tz=UTC]"
 
 
 def test_wrong_sql_names_the_column(shot: Snapshot) -> None:
@@ -128,7 +178,8 @@ def test_restriction_by_marking_and_runs(lake: Lake) -> None:
             seen = lake.snapshot().restricted(tlp=tlp)
             n = tlp.rank + 1
             assert (count(seen), count(seen, "links"), count(seen, "runs")) == (10 * n, n, n)
-            assert seen.count("flows") == 10 * n and len(seen.runs()) == n
+            assert seen.count("flows") == 10 * n
+            assert len(seen.runs()) == n
             assert seen.links("ip", "192.0.2.1").num_rows == n
             assert seen.rows("flows", "src_ip", address.pack("192.0.2.1")).num_rows == n
             lake.compact()
