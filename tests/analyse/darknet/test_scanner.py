@@ -179,8 +179,8 @@ def test_what_is_not_listed_is_counted() -> None:
     rows = [r for s in range(5) for r in sweep(f"198.51.100.{s}", 10 + s)]
     found = run(rows, scope("192.0.2.0/24", options={"max_findings": 2}))
     assert [f.subject.value for f in found] == ["198.51.100.4", "198.51.100.3"]
-    assert all(f.evidence["scanners_of_the_day"] == 5 for f in found)
-    assert all(f.evidence["scanners_listed"] == 2 for f in found)
+    assert all(f.evidence["found_this_day"] == 5 for f in found)
+    assert all(f.evidence["listed_this_day"] == 2 for f in found)
 
 
 def test_order_of_rows_and_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

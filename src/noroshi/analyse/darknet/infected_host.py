@@ -204,7 +204,8 @@ def _hosts_sql(scope: Scope, part: str) -> str:
     shared = f"dst_port IN ({', '.join(map(str, SHARED_PORTS))})"
     tool = f"regexp_matches(tool, '^({'|'.join(TOOLS)})')"
     return f"""
-    WITH p AS MATERIALIZED (SELECT * FROM {probe.probes(scope, _SYN)} AND {part}
+    WITH p AS MATERIALIZED (SELECT src_ip, dst_ip, dst_port, packet_count, first_seen, last_seen, tool,
+        tcp_options, seq_is_dst FROM {probe.probes(scope, _SYN)} AND {part}
         AND octet_length(src_ip) = 5 AND src_ip NOT IN (SELECT unnest($surveyors::BLOB[]))),
     h AS (SELECT src_ip, sum(packet_count)::BIGINT AS n,
         coalesce(sum(packet_count) FILTER (seq_is_dst), 0)::BIGINT AS mirai,

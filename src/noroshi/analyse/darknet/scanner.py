@@ -164,8 +164,8 @@ class Scanner:
             **(_rate(s, scope) if scope.size > 0 and kind != "vertical" else {}),
         }
         if reduced.qualified > len(reduced.sources):
-            evidence["scanners_of_the_day"] = reduced.qualified
-            evidence["scanners_listed"] = len(reduced.sources)
+            evidence["found_this_day"] = reduced.qualified
+            evidence["listed_this_day"] = len(reduced.sources)
         subject = probe.subject_text(s.low, s.high)
         return Finding(
             "scanner", Subject(*subject), Rule(self.name, self.version), s.first_seen, s.last_seen,
