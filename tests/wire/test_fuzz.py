@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import random
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from noroshi.model.errors import SourceError
-from noroshi.observe.darknet import chunks
+from noroshi.observe.darknet import chunks, pcap
 from tests.support import packets as p
 from tests.support import reference
 from tests.support.decoded import read, reading, rows, same
@@ -181,6 +183,7 @@ def test_any_chunk_size_gives_the_same_rows(chunk: int, limit: int, monkeypatch:
     monkeypatch.setattr(chunks, "CHUNK", chunk)
     monkeypatch.setattr(chunks, "RESERVE", 0)
     monkeypatch.setattr(chunks, "LIMIT", limit)
+    monkeypatch.setattr(pcap, "WAITING", 1_500)  # no minute is too long for the window
     parts = read(data)
     assert rows(parts.flows, exact_payload=True) == rows(whole.flows, exact_payload=True)
     assert parts.counts["packets"] == whole.counts["packets"] == 1_500
@@ -229,3 +232,14 @@ def test_long_fuzz() -> None:
     for seed in range(20_000):
         rng = random.Random(seed)
         check(mutate(rng.choice(corpus), rng))
+
+
+@pytest.mark.heavy
+def test_fuzz_with_bounds_checks() -> None:
+    """The kernels are compiled without bounds checks; here they have them, and no index is out of bounds."""
+    environment = os.environ | {"NOROSHI_BOUNDSCHECK": "1", "NOROSHI_FUZZ": "3000"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", __file__, "-m", "not heavy"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=1_800
+    )
+    assert done.returncode == 0, done.stdout[-3_000:]
