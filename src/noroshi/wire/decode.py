@@ -34,7 +34,7 @@ MAX_EXTENSIONS = 16
 
 
 @helper
-def _network(buf, p, end, link):  # type: ignore[no-untyped-def]
+def _network(buf, p, end, link):
     """(where the IP header begins, 4 | 6 | 0 for other protocols, OK or a reason)."""
     kind = 0
     if link == 1:
@@ -91,12 +91,12 @@ def _network(buf, p, end, link):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _half(buf, p):  # type: ignore[no-untyped-def]
+def _half(buf, p):
     return (be32(buf, p) << 32) | be32(buf, p + 4)
 
 
 @helper
-def _skip_extensions(buf, p, end, proto):  # type: ignore[no-untyped-def]
+def _skip_extensions(buf, p, end, proto):
     """(transport offset, its protocol, fragment offset, OK or reason) behind an IPv6 header."""
     fragment = 0
     for _ in range(16):
@@ -121,7 +121,7 @@ def _skip_extensions(buf, p, end, proto):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _quoted(buf, p, end, n, iw, ii):  # type: ignore[no-untyped-def]
+def _quoted(buf, p, end, n, iq, ii):
     """1 when buf[p:end] quotes an IP packet whose addresses could be read into column n, else 0."""
     if p >= end:
         return 0
@@ -131,21 +131,21 @@ def _quoted(buf, p, end, n, iw, ii):  # type: ignore[no-untyped-def]
         if size < 20 or p + size > end:
             return 0
         proto = np.int64(buf[p + 9])
-        iw[n, 0] = 0
-        iw[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
-        iw[n, 2] = 0
-        iw[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
+        iq[n, 0] = 0
+        iq[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
+        iq[n, 2] = 0
+        iq[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
         fragment = be16(buf, p + 6) & 0x1FFF
         p += size
     elif version == 6:
         if p + 40 > end:
             return 0
         proto = np.int64(buf[p + 6])
-        iw[n, 0] = _half(buf, p + 8)
-        iw[n, 1] = _half(buf, p + 16)
-        iw[n, 2] = _half(buf, p + 24)
-        iw[n, 3] = _half(buf, p + 32)
-        p, proto, fragment, bad = _skip_extensions(buf, p + 40, end, proto)
+        iq[n, 0] = _half(buf, p + 8)
+        iq[n, 1] = _half(buf, p + 16)
+        iq[n, 2] = _half(buf, p + 24)
+        iq[n, 3] = _half(buf, p + 32)
+        p, proto, fragment, _bad = _skip_extensions(buf, p + 40, end, proto)
     else:
         return 0
     ii[n, 0] = 0
@@ -161,7 +161,7 @@ def _quoted(buf, p, end, n, iw, ii):  # type: ignore[no-untyped-def]
 
 
 @helper
-def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # noqa: C901, E741
+def one(buf, p, cap, link, n, q, i, iq, ii):
     """Decode the packet in buf[p:p+cap] into column n of the arrays; OK or a reason.
 
     MINUTE, FIRST, LAST, OFFSET and COUNT are the caller's. Numbers index the fields of `wire.columns`.
@@ -192,10 +192,10 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
         traits = 0xE8 | ((flags >> 14) & 1)
         i[n, 4] = np.int64(buf[p + 8])
         proto = np.int64(buf[p + 9])
-        l[n, 0] = 0
-        l[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
-        l[n, 2] = 0
-        l[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
+        q[n, 0] = 0
+        q[n, 1] = 0xFFFF_0000_0000 | be32(buf, p + 12)
+        q[n, 2] = 0
+        q[n, 3] = 0xFFFF_0000_0000 | be32(buf, p + 16)
         last = min(end, p + length)  # behind it is padding, not payload
         p += size
     else:
@@ -207,10 +207,10 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
         length = body + 40
         i[n, 4] = np.int64(buf[p + 7])
         proto = np.int64(buf[p + 6])
-        l[n, 0] = _half(buf, p + 8)
-        l[n, 1] = _half(buf, p + 16)
-        l[n, 2] = _half(buf, p + 24)
-        l[n, 3] = _half(buf, p + 32)
+        q[n, 0] = _half(buf, p + 8)
+        q[n, 1] = _half(buf, p + 16)
+        q[n, 2] = _half(buf, p + 24)
+        q[n, 3] = _half(buf, p + 32)
         last = min(end, p + length) if body else end
         p, proto, fragment, bad = _skip_extensions(buf, p + 40, last, proto)
         if bad:
@@ -225,7 +225,7 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
     i[n, 13] = 0
     i[n, 14] = 0
     i[n, 15] = 0
-    l[n, 4] = 0
+    q[n, 4] = 0
     if fragment:
         i[n, 11] = traits
         i[n, 12] = 2
@@ -247,7 +247,7 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
         # Replies are told apart by sequence numbers too: RST, or SYN with ACK.
         i[n, 13] = 1 if (flags & 4) or (flags & 18) == 18 else 0
         if version == 4:
-            dst = l[n, 3] & 0xFFFF_FFFF
+            dst = q[n, 3] & 0xFFFF_FFFF
             traits &= 0xC3
             if seq == dst:
                 traits |= 4
@@ -255,12 +255,12 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
                 traits |= 16
         i[n, 11] = traits
         if size < 20 or p + size > last:
-            l[n, 4] = 1 << 57
+            q[n, 4] = 1 << 57
             i[n, 12] = 0
             return 0
         if size > 20:
             signature, mss = tcpoptions.read(buf, p + 20, p + size)
-            l[n, 4] = signature
+            q[n, 4] = signature
             i[n, 10] = mss
         i[n, 12] = payload.tcp(buf, p + size, last - p - size)
     elif proto == 17:
@@ -289,7 +289,7 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
             traits &= 0xBF
             i[n, 13] = 1 if reply else 0
         if error and p + 8 <= last:
-            i[n, 13] = 2 * _quoted(buf, p + 8, last, n, iw, ii)
+            i[n, 13] = 2 * _quoted(buf, p + 8, last, n, iq, ii)
     else:
         if (proto == 132 or proto == 33 or proto == 136) and p + 4 <= last:  # SCTP, DCCP, UDP-Lite
             i[n, 1] = be16(buf, p)
@@ -300,7 +300,7 @@ def one(buf, p, cap, link, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # 
 
 
 @helper
-def row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, l, i, iw, ii):  # type: ignore[no-untyped-def]  # noqa: E741
+def row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, q, i, iq, ii):
     """Decode packet k of an index as row n, whole; OK or a reason."""
     t = ts[k]
     if t < tmin or t > tmax:
@@ -308,18 +308,18 @@ def row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, l, i, iw, ii)
     kind = one_link
     if link.size:
         kind = link[k]
-    status = one(buf, off[k], cap[k], kind, n, l, i, iw, ii)
+    status = one(buf, off[k], cap[k], kind, n, q, i, iq, ii)
     if status == 0:
         i[n, 0] = t // 60_000_000
         i[n, 7] = 1
-        l[n, 5] = t
-        l[n, 6] = t
-        l[n, 7] = base + off[k]
+        q[n, 5] = t
+        q[n, 6] = t
+        q[n, 7] = base + off[k]
     return status
 
 
 @kernel
-def packets(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, l, i, iw, ii, status):  # type: ignore[no-untyped-def]  # noqa: E741
+def packets(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, q, i, iq, ii, status):
     """Decode packets a..b of an index into lines 0.. without aggregating; how many became rows.
 
     Rows are dense; status (uint8, by packet) receives OK or the reason of each packet. link: link type by packet, or
@@ -327,7 +327,7 @@ def packets(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, l, i, iw,
     """
     n = 0
     for k in range(a, b):
-        status[k] = row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, l, i, iw, ii)
+        status[k] = row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, n, q, i, iq, ii)
         if status[k] == 0:
             n += 1
     return n

@@ -6,9 +6,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 
 def _usable(folder: Path) -> bool:
@@ -41,18 +41,21 @@ CACHED = _choose()
 
 import numba  # noqa: E402  (its cache folder must be chosen first)
 
+# _nrt=False: kernels allocate nothing, so their array arguments need no reference counts.
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
-def kernel(function: F) -> F:
+
+def kernel(function: Function) -> Function:
     """Compile a hot loop: no GIL, no bounds checks, cached. Whoever writes one bounds every index itself.
 
     NOROSHI_BOUNDSCHECK=1 compiles with bounds checks, for the fuzz tests.
     """
     check = os.environ.get("NOROSHI_BOUNDSCHECK") == "1"
-    compiled: F = numba.njit(nogil=True, cache=CACHED and not check, boundscheck=check, _nrt=False)(function)
+    compiled: Function = numba.njit(cache=CACHED and not check, boundscheck=check, **_OPTIONS)(function)
     return compiled
 
 
-def helper(function: F) -> F:
+def helper(function: Function) -> Function:
     """Compile a small function that is always inlined into a kernel."""
-    compiled: F = numba.njit(nogil=True, _nrt=False)(function)
+    compiled: Function = numba.njit(**_OPTIONS)(function)
     return compiled

@@ -21,21 +21,34 @@ CODES = {name: code for code, name in enumerate(NAMES)}
 _OTHER, _DNS_Q, _DNS_R, _NTP_Q, _NTP_R, _NTP_P = (
     CODES[n] for n in ("other", "dns-query", "dns-reply", "ntp-query", "ntp-reply", "ntp-private")
 )
-_SNMP_Q, _SNMP_R, _SSDP_Q, _SSDP_R = (CODES[n] for n in ("snmp-query", "snmp-reply", "ssdp-search", "ssdp-reply"))
+_SNMP_Q, _SNMP_R, _SSDP_Q, _SSDP_R = (
+    CODES[n] for n in ("snmp-query", "snmp-reply", "ssdp-search", "ssdp-reply")
+)
 _MEMC_Q, _MEMC_R, _LDAP_Q, _LDAP_R = (
     CODES[n] for n in ("memcached-query", "memcached-reply", "cldap-query", "cldap-reply")
 )
 _SIP_Q, _SIP_R, _NETBIOS, _DHT, _BT, _UTP, _X31 = (
-    CODES[n] for n in ("sip-request", "sip-status", "netbios-ns", "bittorrent-dht", "bittorrent", "utp", "x31")
+    CODES[n]
+    for n in ("sip-request", "sip-status", "netbios-ns", "bittorrent-dht", "bittorrent", "utp", "x31")
 )
 _HTTP_Q, _HTTP_R, _TLS, _SSH, _MDNS, _CHARGEN, _COAP, _RDP, _SMB = (
     CODES[n]
-    for n in ("http-request", "http-reply", "tls-hello", "ssh-banner", "mdns", "chargen", "coap", "rdp-request", "smb")
+    for n in (
+        "http-request",
+        "http-reply",
+        "tls-hello",
+        "ssh-banner",
+        "mdns",
+        "chargen",
+        "coap",
+        "rdp-request",
+        "smb",
+    )
 )
 
 
 @helper
-def udp(buf, p, n, sport, dport):  # type: ignore[no-untyped-def]  # noqa: C901
+def udp(buf, p, n, sport, dport):
     """Code of a UDP payload of `n` captured bytes at `p`."""
     if n == 0:
         return 0
@@ -74,7 +87,9 @@ def udp(buf, p, n, sport, dport):  # type: ignore[no-untyped-def]  # noqa: C901
         return _SIP_Q if sport == 5060 or dport == 5060 or (n > 9 and buf[p + n - 1] == 10) else _OTHER
     if sport == 137 or dport == 137:
         return _NETBIOS
-    if head == 0x64313A61 or head == 0x64313A72 or head == 0x64323A69 or head == 0x64313A65:  # d1:a d1:r d2:i d1:e
+    if (
+        head == 0x64313A61 or head == 0x64313A72 or head == 0x64323A69 or head == 0x64313A65
+    ):  # d1:a d1:r d2:i d1:e
         return _DHT
     if n >= 20 and (head >> 16) in (0x4100, 0x2100, 0x3102, 0x1100):
         return _UTP
@@ -91,7 +106,7 @@ def udp(buf, p, n, sport, dport):  # type: ignore[no-untyped-def]  # noqa: C901
 
 
 @helper
-def tcp(buf, p, n):  # type: ignore[no-untyped-def]
+def tcp(buf, p, n):
     """Code of a TCP payload of `n` captured bytes at `p`."""
     if n == 0:
         return 0

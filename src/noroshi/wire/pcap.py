@@ -58,7 +58,7 @@ def header(head: bytes) -> FileHeader:
 
 
 @kernel
-def walk(buf, start, end, swapped, nano, record, off, cap, ts, limit):  # type: ignore[no-untyped-def]
+def walk(buf, start, end, swapped, nano, record, off, cap, ts, limit):
     """(packets found, where the next record begins, MORE or DAMAGED).
 
     buf: uint8, valid in [start, end). off, cap, ts: room for `limit` packets: offset of the packet's first

@@ -84,7 +84,7 @@ class Interfaces:
 
 
 @kernel
-def walk(buf, start, end, swapped, count, link, snaplen, resolution, offset_s, off, cap, ts, lt, limit):  # type: ignore[no-untyped-def]
+def walk(buf, start, end, swapped, count, link, snaplen, resolution, offset_s, off, cap, ts, lt, limit):
     """(packets found, position, MORE | DAMAGED | HEADER_BLOCK, bad packet blocks passed over).
 
     Stops before a block that is not whole; HEADER_BLOCK: a whole section or interface block stands at

@@ -17,7 +17,7 @@ _SCALE_SHIFT, _MORE, _BAD = 48, 1 << 56, 1 << 57
 
 
 @helper
-def read(buf, p, end):  # type: ignore[no-untyped-def]
+def read(buf, p, end):
     """(signature, MSS or -1) of the options in buf[p:end]."""
     signature = 0
     count = 0

@@ -15,7 +15,7 @@ U8 = npt.NDArray[np.uint8]
 
 
 @kernel
-def pack(hi, lo, n, offsets, data):  # type: ignore[no-untyped-def]
+def pack(hi, lo, n, offsets, data):
     """Stored form (`model.address`) of n addresses: fills offsets (n+1) and data; returns bytes used."""
     p = 0
     for k in range(n):
@@ -36,7 +36,7 @@ def pack(hi, lo, n, offsets, data):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def dotted(lo, n, offsets, data):  # type: ignore[no-untyped-def]
+def dotted(lo, n, offsets, data):
     """Dotted text of n IPv4 addresses (low 32 bits of lo): fills offsets (n+1) and data; bytes used."""
     p = 0
     for k in range(n):
@@ -59,7 +59,7 @@ def dotted(lo, n, offsets, data):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _keys(start, offsets, data, n, out):  # type: ignore[no-untyped-def]
+def _keys(start, offsets, data, n, out):
     for k in range(n):
         h = start
         for p in range(offsets[k], offsets[k + 1]):
@@ -101,7 +101,7 @@ def texts(hi: U64, lo: U64) -> tuple[I32, U8]:
 
 
 @kernel
-def intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, seed):  # type: ignore[no-untyped-def]
+def intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, seed):
     """Give equal (hi, lo) equal ids in order of first appearance; the number of different ones.
 
     slots: int32, all zero, a power of two more than 2n long. ids receives n ids, out_hi and out_lo the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from noroshi.model.schema import Column, Table
 
 _SHARED = "the value all packets of the row share, else null"
+_KEY = "part of the key for replies; for others " + _SHARED
 
 FLOWS = Table(
     name="flows",
@@ -23,8 +24,8 @@ FLOWS = Table(
         Column("ttl", "int16", "Time to live, or IPv6 hop limit, as received.", "hops"),
         Column("tcp_flags", "int16", "TCP flags, FIN = 1 ... CWR = 128, NS = 256; 0 for other protocols."),
         Column("ip_len", "int32", "Length of the IP packet from its header.", "bytes"),
-        Column("seq", "int64", f"TCP sequence number (ICMP echo: identifier and number): part of the key for replies; for others {_SHARED}.", "", True),
-        Column("ack", "int64", "TCP acknowledgement number: as `seq`.", "", True),
+        Column("seq", "int64", f"TCP sequence number (ICMP echo: identifier, number): {_KEY}.", "", True),
+        Column("ack", "int64", f"TCP acknowledgement number: {_KEY}.", "", True),
         Column("inner_src_ip", "address", "ICMP errors: source of the quoted packet.", "", True),
         Column("inner_dst_ip", "address", "ICMP errors: destination of the quoted packet, the victim.", "", True),
         Column("inner_src_port", "int32", "ICMP errors: source port of the quoted packet.", "", True),
@@ -39,12 +40,12 @@ FLOWS = Table(
         Column("rules_version", "int32", "Version of the rules that gave `tool` and `class`."),
         Column("ip_id", "int32", f"IPv4 identification: {_SHARED}.", "", True),
         Column("tcp_window", "int32", f"TCP window: {_SHARED}.", "", True),
-        Column("tcp_options", "string", f"TCP options in order, e.g. `M,N,W8,N,N,S`: {_SHARED}; empty without any.", "", True),
+        Column("tcp_options", "string", f"TCP options in order, as `M,N,W8,S`: {_SHARED}; empty without any.", "", True),
         Column("mss", "int32", f"TCP maximum segment size option: {_SHARED}.", "bytes", True),
         Column("df", "bool", f"IPv4 don't-fragment bit: {_SHARED}.", "", True),
-        Column("seq_is_dst", "bool", f"TCP sequence number equals the destination address (Mirai): {_SHARED}.", "", True),
+        Column("seq_is_dst", "bool", f"The sequence number is the destination address (Mirai): {_SHARED}.", "", True),
         Column("masscan_xor", "bool", f"ip_id equals dst ^ dport ^ seq, low 16 bits (masscan): {_SHARED}.", "", True),
-        Column("payload", "string", f"What the payload looks like (docs/fingerprints.md): {_SHARED}; empty without any.", "", True),
+        Column("payload", "string", f"Name of what the payload is like: {_SHARED}; empty without any.", "", True),
         Column("offset", "int64", "Offset of the first packet's first byte in the decompressed source.", "bytes"),
         Column("run_id", "string", "The run that stored the row."),
     ),

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from noroshi.observe.darknet import rules, tagging
 from noroshi.observe.darknet.rows import SEED
-from noroshi.wire import payload, tcpoptions, text
 from noroshi.wire import columns as c
+from noroshi.wire import payload, tcpoptions, text
 from noroshi.wire.columns import Columns
 from noroshi.wire.jit import kernel
 
@@ -26,28 +26,31 @@ I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
 # Lines of the arranged arrays.
-(A_SPORT, A_DPORT, A_IP_LEN, A_IP_ID, A_WINDOW, A_MSS, A_PAYLOAD, A_SRC, A_TOOL, A_CLASS, A_OPTION) = range(11)
+(A_SPORT, A_DPORT, A_IP_LEN, A_IP_ID, A_WINDOW, A_MSS, A_PAYLOAD, A_SRC, A_TOOL, A_CLASS, A_OPTION) = range(
+    11
+)
 (A_PROTO, A_TTL, A_FLAGS) = range(3)
 (A_SEQ, A_ACK, A_COUNT, A_BYTES, A_FIRST, A_LAST, A_OFFSET) = range(7)
 # Bitmaps: values of the three booleans, then validity.
-(B_DF, B_SEQ_IS_DST, B_MASSCAN, V_DF, V_SEQ_IS_DST, V_MASSCAN, V_SEQ, V_ACK, V_IP_ID, V_WINDOW, V_MSS) = range(11)
+(B_DF, B_SEQ_IS_DST, B_MASSCAN, V_DF, V_SEQ_IS_DST, V_MASSCAN, V_SEQ, V_ACK, V_IP_ID, V_WINDOW, V_MSS) = (
+    range(11)
+)
 
 
 @kernel
-def gather(order, n, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo):  # type: ignore[no-untyped-def]  # noqa: E501, E741
+def gather(
+    order, n, q, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo
+):
     """Rows in order into the arranged arrays; the number of different sources (runs)."""
     sources = 0
     last_hi = np.int64(0)
     last_lo = np.int64(0)
-    for c in range(bits.shape[0]):
-        for k in range(bits.shape[1]):
-            bits[c, k] = 0
-    for c in range(nulls.size):
-        nulls[c] = 0
+    bits[:] = 0
+    nulls[:] = 0
     for k in range(n):
         r = order[k]
-        hi = l[r, 0]
-        lo = l[r, 1]
+        hi = q[r, 0]
+        lo = q[r, 1]
         if k == 0 or hi != last_hi or lo != last_lo:
             src_hi[sources] = np.uint64(hi)
             src_lo[sources] = np.uint64(lo)
@@ -55,20 +58,20 @@ def gather(order, n, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt
             last_hi = hi
             last_lo = lo
         i32[7, k] = sources - 1
-        dst_hi[k] = np.uint64(l[r, 2])
-        dst_lo[k] = np.uint64(l[r, 3])
-        opt[k] = np.uint64(l[r, 4])
+        dst_hi[k] = np.uint64(q[r, 2])
+        dst_lo[k] = np.uint64(q[r, 3])
+        opt[k] = np.uint64(q[r, 4])
         if hi == 0 and (lo >> 32) == 0xFFFF:
             top = (lo >> 24) & 255
             bad = top == 0 or top == 127 or top >= 224
         else:
             bad = (hi == 0 and (lo == 0 or lo == 1)) or ((hi >> 56) & 255) == 255
-        if hi == l[r, 2] and lo == l[r, 3]:
+        if hi == q[r, 2] and lo == q[r, 3]:
             bad = True
         martian[k] = 1 if bad else 0
-        i64[4, k] = l[r, 5]
-        i64[5, k] = l[r, 6]
-        i64[6, k] = l[r, 7]
+        i64[4, k] = q[r, 5]
+        i64[5, k] = q[r, 6]
+        i64[6, k] = q[r, 7]
         i32[0, k] = i[r, 1]
         i32[1, k] = i[r, 2]
         i32[2, k] = i[r, 6]
@@ -121,7 +124,7 @@ def gather(order, n, l, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt
 
 
 @kernel
-def runs_of_sources(i32, i64, n, src, day, first, last, count):  # type: ignore[no-untyped-def]
+def runs_of_sources(i32, i64, n, src, day, first, last, count):
     """One entry for each source and UTC day of rows sorted by source; the number of entries."""
     entries = 0
     for k in range(n):
@@ -143,12 +146,12 @@ def runs_of_sources(i32, i64, n, src, day, first, last, count):  # type: ignore[
 
 
 @kernel
-def _sort_keys(l, chosen, n, out):  # type: ignore[no-untyped-def]  # noqa: E741
+def _sort_keys(q, chosen, n, out):
     """IPv4 source and position in one number each; False as soon as a source is not IPv4."""
     for k in range(n):
         r = chosen[k]
-        lo = l[r, 1]
-        if l[r, 0] != 0 or (lo >> 32) != 0xFFFF:
+        lo = q[r, 1]
+        if q[r, 0] != 0 or (lo >> 32) != 0xFFFF:
             return False
         out[k] = (np.uint64(lo) << np.uint64(32)) | np.uint64(k)
     return True
@@ -157,27 +160,33 @@ def _sort_keys(l, chosen, n, out):  # type: ignore[no-untyped-def]  # noqa: E741
 def source_order(rows: Columns, chosen: I64) -> I64:
     """The rows of `chosen` in the order of their stored source address; equal sources keep their order."""
     packed = np.empty(len(chosen), np.uint64)
-    if _sort_keys(rows.long, chosen, len(chosen), packed):
+    if _sort_keys(rows.longs, chosen, len(chosen), packed):
         packed.sort()
         return chosen[(packed & np.uint64(0xFFFF_FFFF)).astype(np.int64)]
-    hi, lo = (rows.long[chosen, f].view(np.uint64) for f in (c.SRC_HI, c.SRC_LO))
+    hi, lo = (rows.longs[chosen, f].view(np.uint64) for f in (c.SRC_HI, c.SRC_LO))
     version = (hi != 0) | (lo >> np.uint64(32) != np.uint64(0xFFFF))
     return chosen[np.lexsort((lo, hi, version))]
 
 
-def _pack(hi: U64, lo: U64, n: int, validity: npt.NDArray[np.uint8] | None = None) -> pa.Array:
+def _buffer(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.py_buffer(values)
+
+
+def _pack(hi: U64, lo: U64, n: int, validity: npt.NDArray[np.uint8] | None = None) -> pa.Array[Any]:
     import pyarrow as pa
 
     offsets, data = np.empty(n + 1, np.int32), np.empty(17 * n, np.uint8)
     used = text.pack(hi, lo, n, offsets, data)
-    buffers = [pa.py_buffer(validity) if validity is not None else None, pa.py_buffer(offsets)]
-    return pa.Array.from_buffers(pa.binary(), n, [*buffers, pa.py_buffer(data[:used])])
+    buffers = [_buffer(validity) if validity is not None else None, _buffer(offsets)]
+    return pa.Array.from_buffers(pa.binary(), n, [*buffers, _buffer(data[:used])])
 
 
-def _dictionary(ids: I32, values: Any) -> pa.Array:
+def _dictionary(ids: I32, values: Any) -> pa.Array[Any]:
     import pyarrow as pa
 
-    indices = pa.Array.from_buffers(pa.int32(), len(ids), [None, pa.py_buffer(ids)], 0)
+    indices = pa.Array.from_buffers(pa.int32(), len(ids), [None, _buffer(ids)], 0)
     return pa.DictionaryArray.from_arrays(indices, values, safe=False)
 
 
@@ -189,7 +198,9 @@ def _interned(hi: U64, lo: U64) -> tuple[I32, U64, U64]:
     return ids, out_hi[:count], out_lo[:count]
 
 
-def arrange(rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] = ()) -> tuple[pa.Table, pa.Table]:
+def arrange(
+    rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] = ()
+) -> tuple[pa.Table, pa.Table]:
     """(`flows` rows without run_id, `links` rows without run_id) of the chosen rows.
 
     inside: stored address ranges that are context; sources in them make no links.
@@ -201,14 +212,15 @@ def arrange(rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] 
     df, sid, mx, martian = (np.empty(n, np.int8) for _ in range(4))
     opt, dst_hi, dst_lo, src_hi, src_lo = (np.empty(n, np.uint64) for _ in range(5))
     sources = gather(
-        order, n, rows.long, rows.int, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
+        order, n, rows.longs, rows.ints, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
         dst_hi, dst_lo, src_hi, src_lo,
     )  # fmt: skip
     src_hi, src_lo = src_hi[:sources], src_lo[:sources]
     option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
     known = rules.current()
     forms = np.array(
-        [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures.tolist()], np.int32
+        [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures.tolist()],
+        np.int32,
     )
     i32[A_OPTION] = forms[option_ids] if n else 0
     tagging.tag(
@@ -217,54 +229,70 @@ def arrange(rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] 
         tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
     )  # fmt: skip
     dst = _interned(dst_hi, dst_lo)
-    inner = order[(rows.int[order, c.KIND] & c.QUOTES) != 0] if n else order
-    flows = _flows(i32, i16, i64, bits, nulls, (src_hi, src_lo), dst, (option_ids, signatures), _inner(rows, order))
+    inner = order[(rows.ints[order, c.KIND] & c.QUOTES) != 0] if n else order
+    flows = _flows(
+        i32, i16, i64, bits, nulls, (src_hi, src_lo), dst, (option_ids, signatures), _inner(rows, order)
+    )
     return flows, _links(i32, i64, src_hi, src_lo, rows, inner, inside)
 
 
-def _inner(rows: Columns, order: I64) -> list[pa.Array]:
+def _inner(rows: Columns, order: I64) -> list[pa.Array[Any]]:
     """The five columns of the quoted tuple."""
     import pyarrow as pa
 
     n = len(order)
-    has = (rows.int[order, c.KIND] & c.QUOTES) != 0
+    has = (rows.ints[order, c.KIND] & c.QUOTES) != 0
     if not has.any():
         types = (pa.binary(), pa.binary(), pa.int32(), pa.int32(), pa.int16())
         return [pa.nulls(n, t) for t in types]
     quoting = order[has]
     at = np.full(n, -1, np.int64)
     at[has] = np.arange(len(quoting))
-    take = pa.array(at, mask=~has)
+    take: Any = pa.array(at, mask=~has)
     made = [
-        _pack(rows.inner_long[quoting, h].view(np.uint64), rows.inner_long[quoting, h + 1].view(np.uint64), len(quoting))
+        _pack(
+            rows.inner_longs[quoting, h].view(np.uint64),
+            rows.inner_longs[quoting, h + 1].view(np.uint64),
+            len(quoting),
+        )
         for h in (c.IN_SRC_HI, c.IN_DST_HI)
     ]
-    made += [pa.array(rows.inner_int[quoting, f], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
-    made.append(pa.array(rows.inner_int[quoting, c.IN_PROTO].astype(np.int16), pa.int16()))
+    made += [pa.array(rows.inner_ints[quoting, f], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
+    made.append(pa.array(rows.inner_ints[quoting, c.IN_PROTO].astype(np.int16), pa.int16()))
     return [a.take(take) for a in made]
 
 
 def _flows(
     i32: I32, i16: npt.NDArray[np.int16], i64: I64, bits: npt.NDArray[np.uint8], nulls: I64, src: tuple[U64, U64],
-    dst: tuple[I32, U64, U64], options: tuple[I32, U64], inner: list[pa.Array],
+    dst: tuple[I32, U64, U64], options: tuple[I32, U64], inner: list[pa.Array[Any]],
 ) -> pa.Table:  # fmt: skip
     import pyarrow as pa
 
     n = i32.shape[1]
 
-    def plain(kind: pa.DataType, values: npt.NDArray[Any], validity: int = -1) -> pa.Array:
+    def plain(kind: pa.DataType, values: npt.NDArray[Any], validity: int = -1) -> pa.Array[Any]:
         if validity >= 0 and nulls[validity]:
-            buffers = [pa.py_buffer(bits[validity]), pa.py_buffer(values)]
-            return pa.Array.from_buffers(kind, n, buffers, int(nulls[validity]))
-        return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(values)], 0)
+            return pa.Array.from_buffers(
+                kind, n, [_buffer(bits[validity]), _buffer(values)], int(nulls[validity])
+            )
+        return pa.Array.from_buffers(kind, n, [None, _buffer(values)], 0)
 
-    def names(ids: I32, values: Any) -> pa.Array:
-        return _dictionary(ids, pa.array(values, pa.string()))
+    def names(ids: I32, values: Any) -> pa.Array[Any]:
+        # A null stands in the indices: Parquet takes no dictionary that holds one.
+        null = np.array([v is None for v in values])
+        if not null.any():
+            return _dictionary(ids, pa.array(values, pa.string()))
+        place = (np.cumsum(~null) - 1).astype(np.int32)
+        kept = pa.array([v for v in values if v is not None], pa.string())
+        indices: Any = pa.array(place[ids], mask=null[ids])
+        return pa.DictionaryArray.from_arrays(indices, kept)
 
     ts = pa.timestamp("us", tz="UTC")
     known = rules.current()
     mixed = i32[A_PAYLOAD] < 0
-    payloads = names(np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None])
+    payloads = names(
+        np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None]
+    )
     option_ids, signatures = options
     option_names = [None if s == c.MIXED_OPTIONS else tcpoptions.text(s) for s in signatures.tolist()]
     made = {
@@ -301,7 +329,13 @@ def _flows(
 
 
 def _links(
-    i32: I32, i64: I64, src_hi: U64, src_lo: U64, rows: Columns, quoting: I64, inside: tuple[tuple[bytes, bytes], ...]
+    i32: I32,
+    i64: I64,
+    src_hi: U64,
+    src_lo: U64,
+    rows: Columns,
+    quoting: I64,
+    inside: tuple[tuple[bytes, bytes], ...],
 ) -> pa.Table:
     """Sources, and the victims named by quoted packets, by day."""
     n = i32.shape[1]
@@ -311,16 +345,17 @@ def _links(
     hi, lo, role = src_hi[src[:e]], src_lo[src[:e]], np.zeros(e, np.int32)
     day, first, last, count = day[:e], first[:e], last[:e], count[:e]
     if len(quoting):
-        when = rows.long[quoting, c.FIRST]
-        hi = np.concatenate([hi, rows.inner_long[quoting, c.IN_DST_HI].view(np.uint64)])
-        lo = np.concatenate([lo, rows.inner_long[quoting, c.IN_DST_LO].view(np.uint64)])
+        when = rows.longs[quoting, c.FIRST]
+        hi = np.concatenate([hi, rows.inner_longs[quoting, c.IN_DST_HI].view(np.uint64)])
+        lo = np.concatenate([lo, rows.inner_longs[quoting, c.IN_DST_LO].view(np.uint64)])
         role = np.concatenate([role, np.ones(len(quoting), np.int32)])
         day = np.concatenate([day, when // 86_400_000_000])
         first = np.concatenate([first, when])
-        last = np.concatenate([last, rows.long[quoting, c.LAST]])
-        count = np.concatenate([count, rows.int[quoting, c.COUNT].astype(np.int64)])
+        last = np.concatenate([last, rows.longs[quoting, c.LAST]])
+        count = np.concatenate([count, rows.ints[quoting, c.COUNT].astype(np.int64)])
     keep = ~_within(hi, lo, inside)
-    return _link_table(*(np.ascontiguousarray(a[keep]) for a in (hi, lo, role, day, first, last, count)))
+    columns: list[Any] = [np.ascontiguousarray(a[keep]) for a in (hi, lo, role, day, first, last, count)]
+    return _link_table(*columns)
 
 
 def _within(hi: U64, lo: U64, ranges: tuple[tuple[bytes, bytes], ...]) -> npt.NDArray[np.bool_]:
@@ -332,7 +367,8 @@ def _within(hi: U64, lo: U64, ranges: tuple[tuple[bytes, bytes], ...]) -> npt.ND
             found |= (hi == 0) & (lo >= a) & (lo <= b)
         else:
             (ah, al), (bh, bl) = (
-                (np.uint64(int.from_bytes(x[1:9], "big")), np.uint64(int.from_bytes(x[9:], "big"))) for x in (low, high)
+                (np.uint64(int.from_bytes(x[1:9], "big")), np.uint64(int.from_bytes(x[9:], "big")))
+                for x in (low, high)
             )
             found |= ((hi > ah) | ((hi == ah) & (lo >= al))) & ((hi < bh) | ((hi == bh) & (lo <= bl)))
     return found
@@ -346,14 +382,14 @@ def _link_table(hi: U64, lo: U64, role: I32, day: I64, first: I64, last: I64, co
     ts = pa.timestamp("us", tz="UTC")
     zeros = np.zeros(n, np.int32)
 
-    def plain(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array:
-        return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(values)], 0)
+    def plain(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array[Any]:
+        return pa.Array.from_buffers(kind, n, [None, _buffer(values)], 0)
 
     return pa.table(
         {
             "key": plain(pa.int64(), text.keys("ip", offsets, data)),
             "kind": _dictionary(zeros, pa.array(["ip"])),
-            "value": pa.Array.from_buffers(pa.string(), n, [None, pa.py_buffer(offsets), pa.py_buffer(data)], 0),
+            "value": pa.Array.from_buffers(pa.string(), n, [None, _buffer(offsets), _buffer(data)], 0),
             "role": _dictionary(role, pa.array(["src", "victim"])),
             "table": _dictionary(zeros, pa.array(["flows"])),
             "day": plain(pa.date32(), day.astype(np.int32)),

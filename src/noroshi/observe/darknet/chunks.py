@@ -66,7 +66,7 @@ class _Window:
         fresh = np.empty(max(CHUNK + RESERVE, left + CHUNK), np.uint8)
         fresh[:left] = self.buf[self.start : self.end]
         self.base, self.buf, self.start, self.end = self.position, fresh, 0, left
-        view = memoryview(fresh)
+        view = memoryview(fresh)  # type: ignore[arg-type]
         while self.end < len(fresh):
             try:
                 got = self.reading.stream.readinto(view[self.end :])  # type: ignore[attr-defined]
@@ -109,7 +109,9 @@ def read_pcap(reading: Reading) -> Iterator[Chunk]:
     try:
         header = pcap.header(window.head(pcap.HEADER))
     except ValueError as e:
-        raise SourceError(str(e), where=f"{reading.name}, byte 0", todo="Is it a capture, and whole?") from None
+        raise SourceError(
+            str(e), where=f"{reading.name}, byte 0", todo="Is it a capture, and whole?"
+        ) from None
     window.start = pcap.HEADER
     while True:
         index = pcap.room(LIMIT)

@@ -51,7 +51,7 @@ class PcapSensor:
 
     name = "pcap"
     version = 1
-    doc = "Classic libpcap captures of any length; Ethernet (VLAN, QinQ), raw IP, Linux cooked v1 and v2, null and loop."
+    doc = "Classic libpcap captures: Ethernet (VLAN, QinQ), raw IP, Linux cooked v1 and v2, null and loop."
 
     def sniff(self, head: bytes) -> bool:
         """True for any of the pcap magics."""
@@ -118,10 +118,14 @@ def _rejects(chunk: Chunk, which: npt.NDArray[np.intp], reason: str, words: str)
             detail += f", link type {int(chunk.link[k]) if len(chunk.link) else chunk.one_link}"
         if reason == "time":
             detail += f", {int(ts[k]) / 1e6:.6f} s since 1970"
-        made.append(Reject(chunk.base + start, reason, detail, chunk.buf[start : start + min(length, 64)].tobytes()))
+        made.append(
+            Reject(chunk.base + start, reason, detail, chunk.buf[start : start + min(length, 64)].tobytes())
+        )
     if len(which) > SAMPLED:
         position = chunk.base + int(off[which[SAMPLED]])
-        made.append(Reject(position, reason, f"{words}: more of them, from here on", count=len(which) - SAMPLED))
+        made.append(
+            Reject(position, reason, f"{words}: more of them, from here on", count=len(which) - SAMPLED)
+        )
     return made
 
 
@@ -195,7 +199,7 @@ class _Pipeline:
 
         try:
             rows = np.empty(reduced.stop - reduced.start, np.int64)
-            count = living(self.arena.columns.int, reduced.start, reduced.stop, rows)
+            count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
             return arrange(self.arena.columns, rows[:count], self.inside) if count else None
         finally:
             self.free.put(reduced.place)

@@ -25,32 +25,35 @@ SEED = np.uint64(secrets.randbits(64))
 
 
 @helper
-def _mix(h, v):  # type: ignore[no-untyped-def]
+def _mix(h, v):
     h = (h ^ np.uint64(v)) * np.uint64(0x9E3779B97F4A7C15)
     return h ^ (h >> np.uint64(29))
 
 
 @helper
-def _hash(l, i, iw, ii, k, seed):  # type: ignore[no-untyped-def]  # noqa: E741
-    h = _mix(seed, l[k, 1])
-    h = _mix(h, l[k, 3])
-    h = _mix(h, l[k, 0] ^ (l[k, 2] << 1))
+def _hash(q, i, iq, ii, k, seed):
+    h = _mix(seed, q[k, 1])
+    h = _mix(h, q[k, 3])
+    h = _mix(h, q[k, 0] ^ (q[k, 2] << 1))
     h = _mix(h, (np.int64(i[k, 1]) << 48) | (np.int64(i[k, 2]) << 32) | np.int64(i[k, 0]))
-    h = _mix(h, (np.int64(i[k, 6]) << 32) | (np.int64(i[k, 5]) << 16) | (np.int64(i[k, 4]) << 8) | np.int64(i[k, 3]))
+    h = _mix(
+        h,
+        (np.int64(i[k, 6]) << 32) | (np.int64(i[k, 5]) << 16) | (np.int64(i[k, 4]) << 8) | np.int64(i[k, 3]),
+    )
     kind = i[k, 13]
     if kind:
         if kind & 1:
             h = _mix(h, (np.int64(i[k, 14]) << 32) ^ np.int64(i[k, 15]))
         if kind & 2:
-            h = _mix(h, iw[k, 1] ^ (iw[k, 0] << 1))
-            h = _mix(h, iw[k, 3] ^ (iw[k, 2] << 1))
+            h = _mix(h, iq[k, 1] ^ (iq[k, 0] << 1))
+            h = _mix(h, iq[k, 3] ^ (iq[k, 2] << 1))
             h = _mix(h, (np.int64(ii[k, 0]) << 32) | (np.int64(ii[k, 1]) << 16) | np.int64(ii[k, 2]))
     return _mix(h, 0x2545F4914F6CDD1D)
 
 
 @helper
-def _same(l, i, iw, ii, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
-    if l[k, 1] != l[r, 1] or l[k, 3] != l[r, 3] or l[k, 0] != l[r, 0] or l[k, 2] != l[r, 2]:
+def _same(q, i, iq, ii, k, r):
+    if q[k, 1] != q[r, 1] or q[k, 3] != q[r, 3] or q[k, 0] != q[r, 0] or q[k, 2] != q[r, 2]:
         return False
     for c in range(7):  # minute, ports, protocol, ttl, flags, ip_len
         if i[k, c] != i[r, c]:
@@ -62,7 +65,7 @@ def _same(l, i, iw, ii, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
         return False
     if kind & 2:
         for c in range(4):
-            if iw[k, c] != iw[r, c]:
+            if iq[k, c] != iq[r, c]:
                 return False
         for c in range(3):
             if ii[k, c] != ii[r, c]:
@@ -71,13 +74,13 @@ def _same(l, i, iw, ii, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
 
 
 @helper
-def _merge(l, i, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
+def _merge(q, i, k, r):
     """Add row k to row r, which has the same key."""
-    l[r, 5] = min(l[r, 5], l[k, 5])
-    l[r, 6] = max(l[r, 6], l[k, 6])
-    l[r, 7] = min(l[r, 7], l[k, 7])
-    if l[r, 4] != l[k, 4]:
-        l[r, 4] = 1 << 62
+    q[r, 5] = min(q[r, 5], q[k, 5])
+    q[r, 6] = max(q[r, 6], q[k, 6])
+    q[r, 7] = min(q[r, 7], q[k, 7])
+    if q[r, 4] != q[k, 4]:
+        q[r, 4] = 1 << 62
     i[r, 7] += i[k, 7]
     for c in (8, 9, 10, 12):  # ip_id, window, mss, payload
         if i[r, c] != i[k, c]:
@@ -93,16 +96,18 @@ def _merge(l, i, k, r):  # type: ignore[no-untyped-def]  # noqa: E741
 
 
 @kernel
-def reduce(buf, off, cap, ts, link, one_link, base, count, tmin, tmax, l, i, iw, ii, hashes, slots, seed, status):  # type: ignore[no-untyped-def]  # noqa: E501, E741
+def reduce(
+    buf, off, cap, ts, link, one_link, base, count, tmin, tmax, q, i, iq, ii, hashes, slots, seed, status
+):
     """Decode packets 0..count of an index and aggregate them into rows 0..; the number of rows."""
     rows = 0
     mask = np.uint64(slots.size - 1)
     for k in range(count):
-        bad = decode.row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, rows, l, i, iw, ii)
+        bad = decode.row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, rows, q, i, iq, ii)
         status[k] = bad
         if bad:
             continue
-        h = _hash(l, i, iw, ii, rows, seed)
+        h = _hash(q, i, iq, ii, rows, seed)
         tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
         at = h & mask
         while True:
@@ -114,15 +119,15 @@ def reduce(buf, off, cap, ts, link, one_link, base, count, tmin, tmax, l, i, iw,
                 break
             if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
                 r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
-                if _same(l, i, iw, ii, rows, r):
-                    _merge(l, i, rows, r)
+                if _same(q, i, iq, ii, rows, r):
+                    _merge(q, i, rows, r)
                     break
             at = (at + np.uint64(1)) & mask
     return rows
 
 
 @kernel
-def join(l, i, iw, ii, hashes, start, stop, minute, slots):  # type: ignore[no-untyped-def]  # noqa: E741
+def join(q, i, iq, ii, hashes, start, stop, minute, slots):
     """Enter rows start..stop of one minute into its index; (rows entered, rows merged away).
 
     A row that is there already is added to the earlier one and keeps COUNT 0. slots: as in reduce; the caller
@@ -145,8 +150,8 @@ def join(l, i, iw, ii, hashes, start, stop, minute, slots):  # type: ignore[no-u
                 break
             if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
                 r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
-                if _same(l, i, iw, ii, k, r):
-                    _merge(l, i, k, r)
+                if _same(q, i, iq, ii, k, r):
+                    _merge(q, i, k, r)
                     i[k, 7] = 0
                     merged += 1
                     break
@@ -155,7 +160,7 @@ def join(l, i, iw, ii, hashes, start, stop, minute, slots):  # type: ignore[no-u
 
 
 @kernel
-def newest_minute(i, start, stop):  # type: ignore[no-untyped-def]
+def newest_minute(i, start, stop):
     """The largest minute of rows start..stop."""
     found = i[start, 0]
     for k in range(start, stop):
@@ -164,7 +169,7 @@ def newest_minute(i, start, stop):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def living(i, start, stop, out):  # type: ignore[no-untyped-def]
+def living(i, start, stop, out):
     """The rows of start..stop that were not merged away, into out; how many."""
     n = 0
     for k in range(start, stop):
@@ -207,7 +212,7 @@ class Minute:
         """Merge rows start..stop of the arena with the earlier rows of the same minute."""
         if start == stop:
             return
-        newest = int(newest_minute(self.arena.columns.int, start, stop))
+        newest = int(newest_minute(self.arena.columns.ints, start, stop))
         if self.rows and newest >= self.minute:
             self._join(start, stop, self.minute)
         if newest > self.minute:
@@ -237,7 +242,7 @@ class Minute:
 
 
 @kernel
-def _reenter(hashes, kept, slots):  # type: ignore[no-untyped-def]
+def _reenter(hashes, kept, slots):
     mask = np.uint64(slots.size - 1)
     for n in range(kept.size):
         h = hashes[kept[n]]

@@ -28,6 +28,7 @@ ANY = -2
 ) = range(17)  # fmt: skip
 CONDITIONS = 17
 
+
 @dataclass(frozen=True)
 class Rule:
     """One fingerprint as people read it."""

@@ -14,7 +14,18 @@ from noroshi.wire import payload
 from noroshi.wire.jit import kernel
 
 REPLY_CODES = np.array(
-    [payload.CODES[n] for n in ("dns-reply", "ntp-reply", "snmp-reply", "ssdp-reply", "memcached-reply", "cldap-reply", "chargen")],
+    [
+        payload.CODES[n]
+        for n in (
+            "dns-reply",
+            "ntp-reply",
+            "snmp-reply",
+            "ssdp-reply",
+            "memcached-reply",
+            "cldap-reply",
+            "chargen",
+        )
+    ],
     np.int32,
 )
 MISCONFIGURED_CODES = np.array(
@@ -24,7 +35,7 @@ MISCONFIGURED_CODES = np.array(
 
 
 @kernel
-def _in_set(sets, start, value):  # type: ignore[no-untyped-def]
+def _in_set(sets, start, value):
     k = start
     while sets[k] != -9:
         if sets[k] == value:
@@ -34,7 +45,31 @@ def _in_set(sets, start, value):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def tag(n, table, sets, proto, sport, dport, ttl, flags, seq, ack, ip_id, window, mss, df, seq_is_dst, masscan, option_form, payload_code, martian, replies, misconfigured, tool, klass):  # type: ignore[no-untyped-def]  # noqa: C901, E501
+def tag(
+    n,
+    table,
+    sets,
+    proto,
+    sport,
+    dport,
+    ttl,
+    flags,
+    seq,
+    ack,
+    ip_id,
+    window,
+    mss,
+    df,
+    seq_is_dst,
+    masscan,
+    option_form,
+    payload_code,
+    martian,
+    replies,
+    misconfigured,
+    tool,
+    klass,
+):
     """Fill tool (code into RuleSet.names) and klass (code into CLASSES) for n rows.
 
     All inputs are arrays of n; -1 stands for null. option_form: RuleSet.option_form, -3 where the row's packets
@@ -122,13 +157,13 @@ def tag(n, table, sets, proto, sport, dport, ttl, flags, seq, ack, ip_id, window
 
 
 def _numbers(rows: pa.Table, name: str, dtype: Any) -> npt.NDArray[Any]:
-    column = pc.fill_null(rows[name].cast(pa.int64()), -1)
+    column: Any = pc.fill_null(rows[name].cast(pa.int64()), -1)  # type: ignore[type-var]
     return np.ascontiguousarray(column.to_numpy().astype(dtype))
 
 
 def _codes(rows: pa.Table, name: str, code: dict[str, int], null: int, other: int) -> npt.NDArray[np.int32]:
     """Code of each text of a column; `null` for null, `other` for a text without one."""
-    encoded = rows[name].combine_chunks().dictionary_encode()
+    encoded: Any = rows[name].combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     of = np.array([code.get(v, other) for v in encoded.dictionary.to_pylist()] + [null], np.int32)
@@ -138,13 +173,13 @@ def _codes(rows: pa.Table, name: str, code: dict[str, int], null: int, other: in
 
 def _martian(rows: pa.Table) -> npt.NDArray[np.int8]:
     """1 where the source cannot be one: this-network, loopback, multicast, reserved, or the destination itself."""
-    src, dst = rows["src_ip"].to_pylist(), rows["dst_ip"].to_pylist()
+    src: list[Any] = rows["src_ip"].to_pylist()
+    dst: list[Any] = rows["dst_ip"].to_pylist()
     made = np.zeros(len(src), np.int8)
     for k, (a, b) in enumerate(zip(src, dst, strict=True)):
-        if a[0] == 4:
-            bad = a[1] in (0, 127) or a[1] >= 224
-        else:
-            bad = a[1] == 255 or not any(a[1:16]) and a[16] <= 1
+        v4 = a[1] in (0, 127) or a[1] >= 224
+        v6 = a[1] == 255 or (not any(a[1:16]) and a[-1] <= 1)
+        bad = v4 if a[0] == 4 else v6
         made[k] = bad or a == b
     return made
 
@@ -163,7 +198,7 @@ def retag(rows: pa.Table) -> pa.Table:
         _codes(rows, "tcp_options", forms, -3, -1), _codes(rows, "payload", payload.CODES, -1, payload.CODES["other"]),
         _martian(rows), REPLY_CODES, MISCONFIGURED_CODES, tool, klass,
     )  # fmt: skip
-    made = {
+    made: dict[str, Any] = {
         "tool": pa.DictionaryArray.from_arrays(tool, pa.array(known.names)).cast(pa.string()),
         "class": pa.DictionaryArray.from_arrays(klass, pa.array(CLASSES)).cast(pa.string()),
         "rules_version": pa.repeat(pa.scalar(known.version, pa.int32()), n),
