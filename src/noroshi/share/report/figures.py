@@ -31,8 +31,16 @@ def _both(name: str, caption: str, wide: int, draw: Callable[[str, int], Canvas]
 
 
 def text_px(text: str) -> float:
-    """About how wide a text is set, px: half an em for Latin letters, one for Japanese."""
-    return sum(FONT_PX if ord(c) > 0x2E7F else FONT_PX * 0.56 for c in text)
+    """About how wide a text is set, px, in the widest of the usual fonts: room to spare in the others."""
+    return sum(FONT_PX * _em(c) for c in text)
+
+
+def _em(c: str) -> float:
+    if ord(c) > 0x2E7F:
+        return 1.0
+    if c.isupper():
+        return 0.71
+    return 0.36 if c in " .,:;·/()|iIl-" else 0.63
 
 
 # -- over time ---------------------------------------------------------------------------------------------
@@ -200,20 +208,24 @@ def ports(data: ReportData, w: Words) -> tuple[Picture, ...]:
     }
     return bars(
         "ports", data.ports, w, lambda k: port_name(w, k), wide=WIDE, risen=risen, before=scale,
-        before_text=w.t("figure.previous"),
+        before_text=w.t("figure.previous"), brief=w.port,
     )  # fmt: skip
 
 
 def bars(
     name: str, rows: Sequence[Ranked], w: Words, label: Label, *, wide: int = HALF,
     risen: set[str] | None = None, before: float | None = None, before_text: str = "",
+    brief: Label | None = None,
 ) -> tuple[Picture, ...]:  # fmt: skip
-    """Horizontal bars in the order given, value and share at their ends; `before` scales the marks."""
+    """Horizontal bars in the order given, value and share at their ends; `before` scales the marks.
+
+    brief: the label where room is short.
+    """
     if not rows:
         return ()
 
     def draw(key: str, width: int) -> Canvas:
-        names = [_cut(label(r.key), width * 0.42) for r in rows]
+        names = [_cut((label if width >= HALF else brief or label)(r.key), width * 0.42) for r in rows]
         values = [f"{w.n(r.packets)} · {w.percent(r.share)}" for r in rows]
         left = max(text_px(n) for n in names) + 12
         right = max(text_px(v) for v in values) + 8
@@ -226,10 +238,10 @@ def bars(
             rise = bool(risen) and row.key in (risen or set())
             bar = axes.barh(i, row.packets, height=0.62, color=COLOUR["accent" if rise else "cool"])
             canvas.title(bar[0], f"{i}", f"{label(row.key)}: {w.n(row.packets)} ({w.percent(row.share)})")
-            axes.text(
-                max(row.packets, old[i] if row.previous_packets is not None else 0) + top * 0.012, i,
-                values[i], va="center_baseline", color=COLOUR["ink"],
-                fontweight="bold" if rise else "normal",
+            end = max(row.packets, old[i] if row.previous_packets is not None else 0)
+            axes.annotate(
+                values[i], (end, i), xytext=(5, 0), textcoords="offset points", va="center_baseline",
+                color=COLOUR["ink"], fontweight="bold" if rise else "normal", annotation_clip=False,
             )  # fmt: skip
             if before and row.previous_packets is not None:
                 # paper round the mark keeps it visible on the bar and off it
@@ -333,17 +345,18 @@ def shade(value: int, low: int, top: int) -> int:
 def _scale(canvas: Canvas, left: float, w: Words, low: int, top: int) -> None:
     from matplotlib.patches import Rectangle
 
+    narrow = canvas.width < HALF
+    start, size = (8.0, 12) if narrow else (left, 18)
     for i in range(HEAT_STEPS):
         canvas.figure.add_artist(
             Rectangle(
-                ((left + 18 * i) / canvas.width, 4 / canvas.height), 18 / canvas.width, 10 / canvas.height,
+                ((start + size * i) / canvas.width, 4 / canvas.height), size / canvas.width, 10 / canvas.height,
                 facecolor=COLOUR[f"h{i}"], edgecolor=COLOUR["line"], linewidth=0.5,
             )
         )  # fmt: skip
-    x = (left + 18 * HEAT_STEPS + 8) / canvas.width
-    canvas.figure.text(
-        x, 4 / canvas.height, w.t("axis.heat", low=w.axis(low), top=w.axis(top)), color=COLOUR["muted"]
-    )
+    x = (start + size * HEAT_STEPS + 8) / canvas.width
+    text = w.t("axis.heat", low=w.axis(low), top=w.axis(top))
+    canvas.figure.text(x, 4 / canvas.height, text, color=COLOUR["muted"])
 
 
 # -- hosts -------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class Words:
         )  # fmt: skip
         for size, word in scales:
             if abs(value) >= size:
-                return f"{value / size:,.6g}{word}"
+                return f"{value / size:,.3g}{word}"
         return f"{value:,.6g}"
 
     def percent(self, share: float | None) -> str:
