@@ -16,7 +16,7 @@ from noroshi.lake.handle import Lake
 from noroshi.model.errors import UsageError
 from noroshi.work import follow as module
 from noroshi.work.follow import Clock, Follower, follow, pattern
-from noroshi.work.ingest import IngestResult
+from noroshi.work.ingest import IngestResult, ingest
 from tests.support import packets as p
 
 CONFIG = Config(File(), None)
@@ -62,7 +62,14 @@ class Scene:
 
         stop.wait = wait  # type: ignore[method-assign]
         clock = Clock(now=lambda: self.now, monotonic=lambda: self.now)
-        more = {"settle_s": 60.0, "config": CONFIG, "clock": clock, "stop": stop, "once": once} | more
+        more: dict[str, Any] = {
+            "settle_s": 60.0,
+            "config": CONFIG,
+            "clock": clock,
+            "stop": stop,
+            "once": once,
+            **given,
+        }
         return follow(self.lake, self.folder, **more)
 
     def packets(self) -> int:
@@ -152,7 +159,7 @@ def test_losing_the_state_costs_a_digest_and_no_rows(
     scene.put("b.pcap", capture(2), age=100)
     scene.run()
     harm(scene)
-    real = module.ingest
+    real = ingest
     monkeypatch.setattr(module, "ingest", lambda lake, paths, **k: real(lake, must_be_empty(paths), **k))
     assert scene.run() == []
     assert scene.packets() == 20
@@ -179,7 +186,7 @@ def test_a_killed_process_goes_on_where_it_was(scene: Scene, monkeypatch: pytest
 
 def test_what_was_ingested_by_hand_is_known(scene: Scene) -> None:
     path = scene.put("a.pcap", capture(1), age=100)
-    module.ingest(scene.lake, [path], config=CONFIG)
+    ingest(scene.lake, [path], config=CONFIG)
     assert scene.run() == []
     assert scene.packets() == 10
 
