@@ -46,7 +46,7 @@ class Scene:
         return path
 
     def run(
-        self, *, looks: int = 1, step: float = 0.0, once: bool = False, **more: Any
+        self, *, looks: int = 1, step: float = 0.0, once: bool = False, **given: Any
     ) -> list[IngestResult]:
         """So many looks, the clock moved by `step` before each but the first."""
         stop = threading.Event()
@@ -60,7 +60,7 @@ class Scene:
                 stop.set()
             return stop.is_set()
 
-        stop.wait = wait  # type: ignore[method-assign]
+        stop.wait = wait  # type: ignore[method-assign, assignment]
         clock = Clock(now=lambda: self.now, monotonic=lambda: self.now)
         more: dict[str, Any] = {
             "settle_s": 60.0,
