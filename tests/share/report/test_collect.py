@@ -269,6 +269,7 @@ def test_hosts(query: StoreQuery) -> None:
     assert [(v.subject, v.rate, v.replies) for v in data.victims] == [
         ("203.0.113.80", 1e5, 7), ("203.0.113.81", None, None)
     ]  # fmt: skip
+    assert [v.own for v in data.victims] == [True, True]
     assert dict(data.kinds) == {"infected-host": 2, "dos-victim": 2}
 
 

@@ -96,7 +96,7 @@ def build(
         ),
         countries=_places(at, country),
         networks=_places(at, network),
-        victims=people.victims(hits),
+        victims=people.victims(hits, own),
         infected=infected[:INFECTED],
         infected_hosts=len(infected),
         infected_own=sum(i.own for i in infected),

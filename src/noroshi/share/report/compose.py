@@ -53,8 +53,10 @@ def sentences(data: ReportData, w: Words) -> tuple[str, str]:
     elif total.size:
         floor = max((t.floor_pps or 0.0 for t in data.telescopes), default=0.0)
         said.append(w.t("sentence.no_victims", floor=w.pps(floor)))
-    alert = w.t("sentence.own", n=data.infected_own) if data.infected_own else ""
-    return w.t("sentence.join").join(said), alert
+    hit = sum(v.own for v in data.victims)
+    alerts = [w.t("sentence.own_victims", n=hit)] if hit else []
+    alerts += [w.t("sentence.own", n=data.infected_own)] if data.infected_own else []
+    return w.t("sentence.join").join(said), w.t("sentence.join").join(alerts)
 
 
 def _facts(data: ReportData, w: Words) -> tuple[tuple[str, str], ...]:
@@ -107,6 +109,7 @@ def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
         Figure(
             "victims", w.t("key.victims"), w.n(len(data.victims)),
             w.t("key.floor", floor=w.pps(floor)) if floor else w.t("key.no_floor"),
+            urgent=any(v.own for v in data.victims),
         )
     )  # fmt: skip
     if data.own:

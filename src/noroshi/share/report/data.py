@@ -155,6 +155,7 @@ class Victim:
     subject: str
     ports: str
     telescope: str
+    own: bool
     first_seen: datetime
     last_seen: datetime
     rate: float | None

@@ -50,11 +50,12 @@ def activity(data: ReportData, w: Words) -> tuple[Picture, ...]:
     """Packets (with the part of investigation scanners) and sources over time, one below the other."""
 
     def draw(name: str, width: int) -> Canvas:
-        canvas = Canvas(name, width, 330)
+        head = 0 if width >= HALF else 20  # room for the key below the title
+        canvas = Canvas(name, width, 330 + head)
         rate = [_rate(b, b.packets) for b in data.series]
         survey = [_rate(b, b.investigation) for b in data.series]
-        top = canvas.axes(46, 26, 8, 160)
-        low = canvas.axes(46, 208, 8, 28)
+        top = canvas.axes(46, 26 + head, 8, 160)
+        low = canvas.axes(46, 208 + head, 8, 28)
         step = "hour" if _step(data) <= 3_600 else "day" if _step(data) <= 90_000 else "week"
         _steps(top, rate, COLOUR["ink"])
         if any(survey):
@@ -65,11 +66,12 @@ def activity(data: ReportData, w: Words) -> tuple[Picture, ...]:
         for axes, key in ((top, "packets"), (low, "sources")):
             _y_axis(axes, w)
             axes.set_xlim(0, max(1, len(data.series)))
-            axes.text(0, 1.06, w.t(f"axis.{key}.{step}"), transform=axes.transAxes, color=COLOUR["ink"])
+            raised = 0.16 if head and key == "packets" else 0.0
+            title = w.t(f"axis.{key}.{step}")
+            axes.text(0, 1.06 + raised, title, transform=axes.transAxes, color=COLOUR["ink"])
         if any(survey):
-            x = 0 if width < HALF else text_px(w.t(f"axis.packets.{step}")) + 40
-            y = 1.06 if x else 0.9
-            _key(top, canvas, x or 4, y, w.t("axis.investigation"))
+            x = 0 if head else text_px(w.t(f"axis.packets.{step}")) + 40
+            _key(top, canvas, x, 1.06, w.t("axis.investigation"))
         top.set_xticks([])
         _x_axis(low, data, w, width)
         return canvas

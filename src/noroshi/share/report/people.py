@@ -71,11 +71,12 @@ def _item(value: Any) -> str:
     return str(value)
 
 
-def victims(findings: Sequence[Finding]) -> tuple[Victim, ...]:
-    """The period's DoS victims, the hardest hit first."""
+def victims(findings: Sequence[Finding], own: Sequence[str]) -> tuple[Victim, ...]:
+    """The period's DoS victims, own hosts first, then the hardest hit."""
+    mine = Own(own)
     rows = [
         Victim(
-            f.id, f.subject.value, words(f.evidence, "ports", "top_ports", "port", "src_ports"), f.scope,
+            f.id, f.subject.value, words(f.evidence, "ports", "top_ports", "port", "src_ports"), f.scope, mine.holds(f.subject.value),
             f.first_seen, f.last_seen,
             number(f.evidence, "rate_pps", "rate"),
             number(f.evidence, "rate_low_pps", "rate_low", "low_pps"),
@@ -86,7 +87,7 @@ def victims(findings: Sequence[Finding]) -> tuple[Victim, ...]:
         for f in findings
         if f.kind == "dos-victim"
     ]  # fmt: skip
-    return tuple(sorted(rows, key=lambda v: (-(v.rate or 0.0), v.first_seen, v.subject)))
+    return tuple(sorted(rows, key=lambda v: (not v.own, -(v.rate or 0.0), v.first_seen, v.subject)))
 
 
 class Own:

@@ -31,7 +31,7 @@ def victims(data: ReportData, w: Words, command: str) -> Section:
         notes.append(w.t("victims.no_floor"))
     if not data.victims:
         return Section("victims", title, (w.t("victims.none"),), notes=tuple(notes), command=command)
-    top = data.victims[0]
+    top = max(data.victims, key=lambda v: v.rate or 0.0)
     lead = [w.t("victims.lead", n=len(data.victims))]
     if top.rate is not None:
         lead.append(
@@ -47,7 +47,7 @@ def victims(data: ReportData, w: Words, command: str) -> Section:
     )  # fmt: skip
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            Cell(visible(v.subject)), Cell(ports(w, v.ports)), Cell(w.span(v.first_seen, v.last_seen)),
+            Cell(visible(v.subject), mark="own" if v.own else ""), Cell(ports(w, v.ports)), Cell(w.span(v.first_seen, v.last_seen)),
             Cell(w.pps(v.rate), raw=_raw(v.rate)),
             Cell(f"{w.pps(v.rate_low)} – {w.pps(v.rate_high)}",
             raw=f"{_raw(v.rate_low)} {_raw(v.rate_high)}"),
