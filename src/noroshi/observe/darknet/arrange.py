@@ -38,15 +38,11 @@ U64 = npt.NDArray[np.uint64]
 
 
 @kernel
-def gather(
-    order, n, q, i, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt, dst_hi, dst_lo, src_hi, src_lo
-):
+def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo):
     """Rows in order into the arranged arrays; the number of different sources (runs)."""
     sources = 0
     last_hi = np.int64(0)
     last_lo = np.int64(0)
-    bits[:] = 0
-    nulls[:] = 0
     for k in range(n):
         r = order[k]
         hi = q[r, 0]
@@ -78,49 +74,62 @@ def gather(
         i16[0, k] = i[r, 3]
         i16[1, k] = i[r, 4]
         i16[2, k] = i[r, 5]
-        i32[6, k] = i[r, 12]
         i64[2, k] = i[r, 7]
         i64[3, k] = np.int64(i[r, 7]) * np.int64(i[r, 6])  # ip_len is part of the key
         i32[3, k] = i[r, 8]
         i32[4, k] = i[r, 9]
         i32[5, k] = i[r, 10]
         t = i[r, 11]
+        traits[k] = t
+        kinds[k] = i[r, 13]
+        i32[6, k] = i[r, 12]
         i64[0, k] = -1 if t & 64 else np.int64(i[r, 14]) & 0xFFFF_FFFF
         i64[1, k] = -1 if t & 128 else np.int64(i[r, 15]) & 0xFFFF_FFFF
-        df[k] = -1 if t & 2 else t & 1
-        sid[k] = -1 if t & 8 else (t >> 2) & 1
-        mx[k] = -1 if t & 32 else (t >> 4) & 1
-        # Bitmaps without branches: which bit is as good as random.
-        byte = k >> 3
-        at = k & 7
-        bits[0, byte] |= (t & 1) << at
-        bits[1, byte] |= ((t >> 2) & 1) << at
-        bits[2, byte] |= ((t >> 4) & 1) << at
-        valid = (t >> 1) & 1 ^ 1
-        bits[3, byte] |= valid << at
-        nulls[3] += 1 - valid
-        valid = (t >> 3) & 1 ^ 1
-        bits[4, byte] |= valid << at
-        nulls[4] += 1 - valid
-        valid = (t >> 5) & 1 ^ 1
-        bits[5, byte] |= valid << at
-        nulls[5] += 1 - valid
-        valid = (t >> 6) & 1 ^ 1
-        bits[6, byte] |= valid << at
-        nulls[6] += 1 - valid
-        valid = (t >> 7) & 1 ^ 1
-        bits[7, byte] |= valid << at
-        nulls[7] += 1 - valid
-        valid = 1 if i[r, 8] >= 0 else 0
-        bits[8, byte] |= valid << at
-        nulls[8] += 1 - valid
-        valid = 1 if i[r, 9] >= 0 else 0
-        bits[9, byte] |= valid << at
-        nulls[9] += 1 - valid
-        valid = 1 if i[r, 10] >= 0 else 0
-        bits[10, byte] |= valid << at
-        nulls[10] += 1 - valid
     return sources
+
+
+@kernel
+def bitmaps(n, traits, i32, bits, nulls):
+    """Arrow bitmaps of the booleans and of validity, a byte at a time and without branches."""
+    nulls[:] = 0
+    for byte in range(bits.shape[1]):
+        b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = b8 = b9 = b10 = 0
+        for at in range(8):
+            k = 8 * byte + at
+            if k == n:
+                break
+            t = np.int64(traits[k])
+            b0 |= (t & 1) << at
+            b1 |= ((t >> 2) & 1) << at
+            b2 |= ((t >> 4) & 1) << at
+            valid = ~t
+            b3 |= ((valid >> 1) & 1) << at
+            b4 |= ((valid >> 3) & 1) << at
+            b5 |= ((valid >> 5) & 1) << at
+            b6 |= ((valid >> 6) & 1) << at
+            b7 |= ((valid >> 7) & 1) << at
+            b8 |= (1 if i32[3, k] >= 0 else 0) << at
+            b9 |= (1 if i32[4, k] >= 0 else 0) << at
+            b10 |= (1 if i32[5, k] >= 0 else 0) << at
+        bits[0, byte] = b0
+        bits[1, byte] = b1
+        bits[2, byte] = b2
+        bits[3, byte] = b3
+        bits[4, byte] = b4
+        bits[5, byte] = b5
+        bits[6, byte] = b6
+        bits[7, byte] = b7
+        bits[8, byte] = b8
+        bits[9, byte] = b9
+        bits[10, byte] = b10
+    for line in range(3, 11):
+        valid = 0
+        for byte in range(bits.shape[1]):
+            b = np.int64(bits[line, byte])
+            b = b - ((b >> 1) & 0x55)
+            b = (b & 0x33) + ((b >> 2) & 0x33)
+            valid += (b + (b >> 4)) & 15
+        nulls[line] = n - valid
 
 
 @kernel
@@ -146,23 +155,50 @@ def runs_of_sources(i32, i64, n, src, day, first, last, count):
 
 
 @kernel
-def _sort_keys(q, chosen, n, out):
-    """IPv4 source and position in one number each; False as soon as a source is not IPv4."""
+def _order_v4(q, chosen, n, a, b, counts, order):
+    """Stable order of chosen[0:n] by IPv4 source into order; False as soon as a source is not IPv4.
+
+    a, b: uint64 scratch of n. counts: int64 scratch of (3, 2048). Radix sort on source and position in one
+    number, least significant digit first, eleven bits at a time; one pass counts all three digits.
+    """
+    counts[:] = 0
     for k in range(n):
         r = chosen[k]
         lo = q[r, 1]
         if q[r, 0] != 0 or (lo >> 32) != 0xFFFF:
             return False
-        out[k] = (np.uint64(lo) << np.uint64(32)) | np.uint64(k)
+        a[k] = (np.uint64(lo) << np.uint64(32)) | np.uint64(k)
+        counts[0, lo & 2047] += 1
+        counts[1, (lo >> 11) & 2047] += 1
+        counts[2, (lo >> 22) & 1023] += 1
+    for d in range(3):
+        total = 0
+        for v in range(2048):
+            here = counts[d, v]
+            counts[d, v] = total
+            total += here
+    for k in range(n):
+        v = np.int64(a[k] >> np.uint64(32)) & 2047
+        b[counts[0, v]] = a[k]
+        counts[0, v] += 1
+    for k in range(n):
+        v = np.int64(b[k] >> np.uint64(43)) & 2047
+        a[counts[1, v]] = b[k]
+        counts[1, v] += 1
+    for k in range(n):
+        v = np.int64(a[k] >> np.uint64(54)) & 1023
+        order[counts[2, v]] = chosen[np.int64(a[k] & np.uint64(0xFFFF_FFFF))]
+        counts[2, v] += 1
     return True
 
 
 def source_order(rows: Columns, chosen: I64) -> I64:
     """The rows of `chosen` in the order of their stored source address; equal sources keep their order."""
-    packed = np.empty(len(chosen), np.uint64)
-    if _sort_keys(rows.longs, chosen, len(chosen), packed):
-        packed.sort()
-        return chosen[(packed & np.uint64(0xFFFF_FFFF)).astype(np.int64)]
+    n = len(chosen)
+    order = np.empty(n, np.int64)
+    a, b = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    if _order_v4(rows.longs, chosen, n, a, b, np.empty((3, 2048), np.int64), order):
+        return order
     hi, lo = (rows.longs[chosen, f].view(np.uint64) for f in (c.SRC_HI, c.SRC_LO))
     version = (hi != 0) | (lo >> np.uint64(32) != np.uint64(0xFFFF))
     return chosen[np.lexsort((lo, hi, version))]
@@ -209,12 +245,26 @@ def arrange(
     n = len(order)
     i32, i16, i64 = np.empty((11, n), np.int32), np.empty((3, n), np.int16), np.empty((7, n), np.int64)
     bits, nulls = np.empty((11, (n + 7) // 8), np.uint8), np.empty(11, np.int64)
-    df, sid, mx, martian = (np.empty(n, np.int8) for _ in range(4))
+    traits, kinds, martian = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.int8)
     opt, dst_hi, dst_lo, src_hi, src_lo = (np.empty(n, np.uint64) for _ in range(5))
     sources = gather(
-        order, n, rows.longs, rows.ints, i32, i16, i64, bits, nulls, df, sid, mx, martian, opt,
-        dst_hi, dst_lo, src_hi, src_lo,
-    )  # fmt: skip
+        order,
+        n,
+        rows.longs,
+        rows.ints,
+        i32,
+        i16,
+        i64,
+        traits,
+        kinds,
+        martian,
+        opt,
+        dst_hi,
+        dst_lo,
+        src_hi,
+        src_lo,
+    )
+    bitmaps(n, traits, i32, bits, nulls)
     src_hi, src_lo = src_hi[:sources], src_lo[:sources]
     option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
     known = rules.current()
@@ -225,23 +275,30 @@ def arrange(
     i32[A_OPTION] = forms[option_ids] if n else 0
     tagging.tag(
         n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS], i64[A_SEQ],
-        i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], df, sid, mx, i32[A_OPTION], i32[A_PAYLOAD], martian,
+        i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], traits, i32[A_OPTION], i32[A_PAYLOAD], martian,
         tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
     )  # fmt: skip
     dst = _interned(dst_hi, dst_lo)
-    inner = order[(rows.ints[order, c.KIND] & c.QUOTES) != 0] if n else order
+    quotes = (kinds & c.QUOTES) != 0
     flows = _flows(
-        i32, i16, i64, bits, nulls, (src_hi, src_lo), dst, (option_ids, signatures), _inner(rows, order)
+        i32,
+        i16,
+        i64,
+        bits,
+        nulls,
+        (src_hi, src_lo),
+        dst,
+        (option_ids, signatures),
+        _inner(rows, order, quotes),
     )
-    return flows, _links(i32, i64, src_hi, src_lo, rows, inner, inside)
+    return flows, _links(i32, i64, src_hi, src_lo, rows, order[quotes], inside)
 
 
-def _inner(rows: Columns, order: I64) -> list[pa.Array[Any]]:
+def _inner(rows: Columns, order: I64, has: npt.NDArray[np.bool_]) -> list[pa.Array[Any]]:
     """The five columns of the quoted tuple."""
     import pyarrow as pa
 
     n = len(order)
-    has = (rows.ints[order, c.KIND] & c.QUOTES) != 0
     if not has.any():
         types = (pa.binary(), pa.binary(), pa.int32(), pa.int32(), pa.int16())
         return [pa.nulls(n, t) for t in types]
@@ -289,10 +346,11 @@ def _flows(
 
     ts = pa.timestamp("us", tz="UTC")
     known = rules.current()
-    mixed = i32[A_PAYLOAD] < 0
-    payloads = names(
-        np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32), [*payload.NAMES, None]
-    )
+    if (mixed := i32[A_PAYLOAD] < 0).any():
+        codes = np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32)
+        payloads = names(codes, [*payload.NAMES, None])
+    else:
+        payloads = names(i32[A_PAYLOAD], payload.NAMES)
     option_ids, signatures = options
     option_names = [None if s == c.MIXED_OPTIONS else tcpoptions.text(s) for s in signatures.tolist()]
     made = {

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from noroshi.observe.darknet.rules import CLASSES, current
 from noroshi.wire import payload
+from noroshi.wire.columns import DF, DF_NULL, MASSCAN, MASSCAN_NULL, SEQ_IS_DST, SEQ_IS_DST_NULL
 from noroshi.wire.jit import kernel
 
 REPLY_CODES = np.array(
@@ -59,9 +60,7 @@ def tag(
     ip_id,
     window,
     mss,
-    df,
-    seq_is_dst,
-    masscan,
+    traits,
     option_form,
     payload_code,
     martian,
@@ -72,14 +71,19 @@ def tag(
 ):
     """Fill tool (code into RuleSet.names) and klass (code into CLASSES) for n rows.
 
-    All inputs are arrays of n; -1 stands for null. option_form: RuleSet.option_form, -3 where the row's packets
-    differ. martian: 1 where the source address cannot be one.
+    All inputs are arrays of n; -1 stands for null. traits: bits as in `wire.columns`.
+    option_form: RuleSet.option_form, -3 where the row's packets differ. martian: 1 where the source address
+    cannot be one.
     """
     rules = table.shape[1]
     for k in range(n):
         p = proto[k]
         # ECE, CWR and NS are set by hosts that offer congestion notification; they do not change the kind.
         f = flags[k] & 0x3F
+        t = traits[k]
+        df = -1 if t & 2 else t & 1
+        seq_is_dst = -1 if t & 8 else (t >> 2) & 1
+        masscan = -1 if t & 32 else (t >> 4) & 1
         found = 0
         spoofed = martian[k] == 1
         if payload_code[k] != 2:
@@ -88,9 +92,9 @@ def tag(
                     continue
                 if table[12, r] != -2 and not _in_set(sets, table[12, r], f):
                     continue
-                if table[7, r] != -2 and table[7, r] != seq_is_dst[k]:
+                if table[7, r] != -2 and table[7, r] != seq_is_dst:
                     continue
-                if table[8, r] != -2 and table[8, r] != masscan[k]:
+                if table[8, r] != -2 and table[8, r] != masscan:
                     continue
                 if table[3, r] != -2 and table[3, r] != ip_id[k]:
                     continue
@@ -104,7 +108,7 @@ def tag(
                     continue
                 if table[9, r] != -2 and (seq[k] < 0 or (seq[k] & 0xFFFF) != 0):
                     continue
-                if table[5, r] != -2 and table[5, r] != df[k]:
+                if table[5, r] != -2 and table[5, r] != df:
                     continue
                 if table[6, r] != -2 and table[6, r] != mss[k]:
                     continue
@@ -140,16 +144,26 @@ def tag(
                 if payload_code[k] == misconfigured[q]:
                     c = 3
         elif p == 1:
-            t = sport[k]
-            if t == 8 or t == 13 or t == 15 or t == 17:
+            kind = sport[k]
+            if kind == 8 or kind == 13 or kind == 15 or kind == 17:
                 c = 1
-            elif t == 0 or t == 3 or t == 4 or t == 5 or t == 11 or t == 12 or t == 14 or t == 16 or t == 18:
+            elif (
+                kind == 0
+                or kind == 3
+                or kind == 4
+                or kind == 5
+                or kind == 11
+                or kind == 12
+                or kind == 14
+                or kind == 16
+                or kind == 18
+            ):
                 c = 2
         elif p == 58:
-            t = sport[k]
-            if t == 128:
+            kind = sport[k]
+            if kind == 128:
                 c = 1
-            elif t == 129 or (t >= 1 and t <= 4):
+            elif kind == 129 or (kind >= 1 and kind <= 4):
                 c = 2
         if spoofed and (c == 1 or c == 0):
             c = 4
@@ -159,6 +173,17 @@ def tag(
 def _numbers(rows: pa.Table, name: str, dtype: Any) -> npt.NDArray[Any]:
     column: Any = pc.fill_null(rows[name].cast(pa.int64()), -1)  # type: ignore[type-var]
     return np.ascontiguousarray(column.to_numpy().astype(dtype))
+
+
+def _traits(rows: pa.Table) -> npt.NDArray[np.uint8]:
+    """The three booleans as the bits of `wire.columns`."""
+    made = np.zeros(rows.num_rows, np.uint8)
+    for name, value, null in (("df", DF, DF_NULL), ("seq_is_dst", SEQ_IS_DST, SEQ_IS_DST_NULL),
+                              ("masscan_xor", MASSCAN, MASSCAN_NULL)):  # fmt: skip
+        column = _numbers(rows, name, np.int8)
+        made[column == 1] |= value
+        made[column == -1] |= null
+    return made
 
 
 def _codes(rows: pa.Table, name: str, code: dict[str, int], null: int, other: int) -> npt.NDArray[np.int32]:
@@ -193,8 +218,7 @@ def retag(rows: pa.Table) -> pa.Table:
         n, known.table, known.sets, _numbers(rows, "protocol", np.int16), _numbers(rows, "src_port", np.int32),
         _numbers(rows, "dst_port", np.int32), _numbers(rows, "ttl", np.int16), _numbers(rows, "tcp_flags", np.int16),
         _numbers(rows, "seq", np.int64), _numbers(rows, "ack", np.int64), _numbers(rows, "ip_id", np.int32),
-        _numbers(rows, "tcp_window", np.int32), _numbers(rows, "mss", np.int32), _numbers(rows, "df", np.int8),
-        _numbers(rows, "seq_is_dst", np.int8), _numbers(rows, "masscan_xor", np.int8),
+        _numbers(rows, "tcp_window", np.int32), _numbers(rows, "mss", np.int32), _traits(rows),
         _codes(rows, "tcp_options", forms, -3, -1), _codes(rows, "payload", payload.CODES, -1, payload.CODES["other"]),
         _martian(rows), REPLY_CODES, MISCONFIGURED_CODES, tool, klass,
     )  # fmt: skip
