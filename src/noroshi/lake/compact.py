@@ -42,7 +42,7 @@ SETS = 4
 
 FILE_ROWS = 4_000_000
 """Rows of one sorted file at most: bounds what taking one run out must copy."""
-MEMORY = 1_200_000_000
+MEMORY = 1_000_000_000
 """Bytes the engine may use while sorting; the rest is spilled to the lake's folder."""
 
 _STEP_ROWS = FRESH_GROUP

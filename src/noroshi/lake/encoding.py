@@ -18,6 +18,10 @@ SORTED_GROUP = 16_384
 """Rows in a row group of a sorted file: what one point query must decode (measured in notes on layouts:
 122 k rows cost p99 129 ms where 16 k cost 33 ms; size differs by 2 %)."""
 
+FRESH_SORTED_GROUP = 4096
+"""The same in fresh files that happen to be in order (links, small runs): a point query may have to look into
+dozens of them."""
+
 # Values that hardly repeat inside a file and are close to their neighbours: deltas beat a dictionary.
 _DELTA = {"first_seen", "last_seen", "offset", "key", "position"}
 # Only where rows are in order do ranges of addresses tell row groups apart; they cost 30 ns a value.

@@ -52,9 +52,9 @@ class DataWriter:
         self.rows = 0
         self._footer: list[Any] = []
         self._gathered: list[pa.Table] = []
-        self._group = encoding.SORTED_GROUP
-        self._fresh = fresh
-        how = encoding.options(first, ordered=ordered or not fresh)
+        self._group = encoding.FRESH_SORTED_GROUP if fresh else encoding.SORTED_GROUP
+        self._ordered = ordered or not fresh
+        how = encoding.options(first, ordered=self._ordered)
         self._out = pq.ParquetWriter(self.path, first.schema, metadata_collector=self._footer, **how)
 
     def write(self, rows: pa.Table) -> None:
@@ -73,7 +73,7 @@ class DataWriter:
         if len(self._gathered) > 1:
             whole = pa.concat_tables(self._gathered).unify_dictionaries().combine_chunks()
         self._gathered = []
-        if self._fresh:
+        if not self._ordered:
             self._out.write_table(whole, row_group_size=whole.num_rows)
             return
         full = whole.num_rows if last else whole.num_rows // self._group * self._group
@@ -160,7 +160,9 @@ class Sink:
             mine = [k for k in self._open if k[0] == thread]
         if len(mine) >= OPEN_FILES:
             self.end(mine[0])
-        writer = DataWriter(self.lake, table, day, f"f-{self.name}-{next(self._numbers)}", first)
+        name = f"f-{self.name}-{next(self._numbers)}"
+        ordered = table.name == "links"  # LinkBuffer gives them in order
+        writer = DataWriter(self.lake, table, day, name, first, ordered=ordered)
         with self._lock:
             self._open[key] = writer
         return writer
