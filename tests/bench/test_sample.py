@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import zstandard
+from bench.synth.make import generate
+from bench.synth.plan import Plan
 
 from noroshi import config
 from noroshi.lake.handle import Lake
@@ -48,6 +52,16 @@ def test_the_file_is_the_one_described(truth: dict[str, Any]) -> None:
     raw = zstandard.ZstdDecompressor().stream_reader(packed).read()
     assert hashlib.sha256(raw).hexdigest() == truth["capture_sha256"]
     assert hashlib.sha256(packed).hexdigest() in (DAY.parent / "SOURCE.md").read_text()
+
+
+def test_the_command_in_its_source_makes_it_again(tmp_path: Path, truth: dict[str, Any]) -> None:
+    if truth["numpy"] != np.__version__:
+        pytest.skip(
+            f"made with NumPy {truth['numpy']}, whose random numbers {np.__version__} need not repeat"
+        )
+    plan = {k: tuple(v) if k == "outages" else v for k, v in truth["plan"].items()}
+    plan["start"] = datetime.fromisoformat(plan["start"])
+    assert generate(Plan(**plan), tmp_path / "day.pcap")["capture_sha256"] == truth["capture_sha256"]
 
 
 def test_real_captures_have_their_digests() -> None:
