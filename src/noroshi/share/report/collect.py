@@ -14,7 +14,7 @@ from noroshi.model.analyser import Query, Scope, Telescope
 from noroshi.model.finding import Finding
 from noroshi.share.report import arithmetic, commands, context, measure, people, provenance, rank
 from noroshi.share.report.data import Bin, Heat, Investigation, Places, ReportData, Totals, YearRow
-from noroshi.share.report.frame import DAY_S, HOUR_S, REPLIES, WEEK_S, Frame, frame
+from noroshi.share.report.frame import DAY_S, HOUR_S, REPLIES, WEEK_S, Frame, frame, port_key
 from noroshi.share.report.period import Period, span
 
 TOP = 20
@@ -216,7 +216,7 @@ def _heat(at: Now, keys: list[str], silent: dict[int, str]) -> Heat:
     cells: dict[tuple[str, int], int] = {}
     if keys:
         for row in at.query.sql(rank.heat_sql(here, keys, step), here.params).to_pylist():
-            cells[row["port"], int(row["bin"])] = int(row["packets"])
+            cells[port_key(row["port"]), int(row["bin"])] = int(row["packets"])
     return Heat(
         tuple(keys), tuple(max(here.bin_start(n, step), at.period.start) for n in numbers), step,
         tuple(tuple(cells.get((k, n), 0) if n in seen else None for n in numbers) for k in keys),

@@ -27,6 +27,10 @@ KEY = """CASE WHEN protocol = 6 THEN 'tcp/' || dst_port WHEN protocol = 17 THEN 
  ELSE 'ip/' || protocol END"""
 """A port as text; for ICMP its type (stored as src_port), for the rest the protocol number."""
 
+CODE = """(protocol::INTEGER * 65536 + CASE WHEN protocol IN (6, 17) THEN dst_port
+ WHEN protocol IN (1, 58) THEN src_port ELSE 0 END)"""
+"""The same as a number, which millions of rows are grouped by several times faster than by text."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -160,6 +164,20 @@ class Frame:
             f" min(first_seen) AS first_seen, max(last_seen) AS last_seen"
             f" FROM flows{join} WHERE {self.days} GROUP BY ALL ORDER BY ALL"
         )
+
+
+def port_key(code: int) -> str:
+    """The text KEY gives, from the number CODE gives."""
+    protocol, port = divmod(code, 65_536)
+    name = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp6"}.get(protocol)
+    return f"{name}/{port}" if name else f"ip/{protocol}"
+
+
+def port_code(key: str) -> int:
+    """The number CODE gives, from the text KEY gives."""
+    name, _, number = key.partition("/")
+    protocol = {"tcp": 6, "udp": 17, "icmp": 1, "icmp6": 58}.get(name)
+    return int(number) * 65_536 if protocol is None else protocol * 65_536 + int(number)
 
 
 def within(telescope: Telescope, column: str) -> str:

@@ -76,7 +76,8 @@ def victims(findings: Sequence[Finding], own: Sequence[str]) -> tuple[Victim, ..
     mine = Own(own)
     rows = [
         Victim(
-            f.id, f.subject.value, words(f.evidence, "ports", "top_ports", "port", "src_ports"), f.scope, mine.holds(f.subject.value),
+            f.id, f.subject.value, words(f.evidence, "ports", "top_ports", "port", "src_ports"),
+            f.scope, mine.holds(f.subject.value),
             f.first_seen, f.last_seen,
             number(f.evidence, "rate_pps", "rate"),
             number(f.evidence, "rate_low_pps", "rate_low", "low_pps"),

@@ -10,24 +10,19 @@ from typing import Any
 from noroshi.model.analyser import Query
 from noroshi.share.report import arithmetic
 from noroshi.share.report.data import Ranked
-from noroshi.share.report.frame import KEY, REPLIES, Frame
+from noroshi.share.report.frame import CODE, REPLIES, Frame, port_code, port_key
 from noroshi.share.report.measure import Measured
 from noroshi.share.report.people import Surveyors
 
 NO_REPLY = f'"class" NOT IN {REPLIES}'
 
 
-def literal(text: str) -> str:
-    """SQL: a text literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def heat_sql(here: Frame, keys: Sequence[str], step_s: int) -> str:
     """SQL: packets by port and local bin, of the ports named."""
-    wanted = ", ".join(literal(k) for k in keys)
+    wanted = ", ".join(str(port_code(k)) for k in keys)
     return here.select(
-        f"{KEY} AS port, {here.bin(step_s)} AS bin, sum(packet_count)::BIGINT AS packets",
-        f"{NO_REPLY} AND {KEY} IN ({wanted})",
+        f"{CODE} AS port, {here.bin(step_s)} AS bin, sum(packet_count)::BIGINT AS packets",
+        f"{NO_REPLY} AND {CODE} IN ({wanted})",
     )
 
 
@@ -40,21 +35,27 @@ def _packets(query: Query, here: Frame, column: str, more: str = "true") -> list
     return [(str(r["key"]), int(r["packets"])) for r in query.sql(text, here.params).to_pylist()]
 
 
+def _ports(query: Query, here: Frame) -> list[tuple[str, int]]:
+    text = here.select(f"{CODE} AS code, sum(packet_count)::BIGINT AS packets", NO_REPLY)
+    rows = [(port_key(r["code"]), int(r["packets"])) for r in query.sql(text, here.params).to_pylist()]
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
 def ports(
     query: Query, here: Frame, sums: Measured, before: Measured | None, top: int
 ) -> tuple[tuple[Ranked, ...], int]:
     """The busiest destination ports of what is no reply, and how many ports were hit."""
-    every = _packets(query, here, KEY, NO_REPLY)
+    every = _ports(query, here)
     head = every[:top]
-    old = _packets(query, before.frame, KEY, NO_REPLY) if before else []
+    old = _ports(query, before.frame) if before else []
     sources: dict[str, int] = {}
     if head:
-        wanted = ", ".join(literal(k) for k, _ in head)
+        wanted = ", ".join(str(port_code(k)) for k, _ in head)
         text = here.select(
-            f"{KEY} AS key, count(DISTINCT src_ip) AS sources", f"{NO_REPLY} AND {KEY} IN ({wanted})"
+            f"{CODE} AS key, count(DISTINCT src_ip) AS sources", f"{NO_REPLY} AND {CODE} IN ({wanted})"
         )
         rows: list[dict[str, Any]] = query.sql(text, here.params).to_pylist()
-        sources = {r["key"]: int(r["sources"]) for r in rows}
+        sources = {port_key(r["key"]): int(r["sources"]) for r in rows}
     total = sum(n for _, n in every)
     return tuple(_ranked(head, total, sources, old, sums, before)), len(every)
 

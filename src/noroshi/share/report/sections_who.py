@@ -47,7 +47,8 @@ def victims(data: ReportData, w: Words, command: str) -> Section:
     )  # fmt: skip
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            Cell(visible(v.subject), mark="own" if v.own else ""), Cell(ports(w, v.ports)), Cell(w.span(v.first_seen, v.last_seen)),
+            Cell(visible(v.subject), mark="own" if v.own else ""), Cell(ports(w, v.ports)),
+            Cell(w.span(v.first_seen, v.last_seen)),
             Cell(w.pps(v.rate), raw=_raw(v.rate)),
             Cell(f"{w.pps(v.rate_low)} – {w.pps(v.rate_high)}",
             raw=f"{_raw(v.rate_low)} {_raw(v.rate_high)}"),
