@@ -346,3 +346,25 @@ def test_csv_of_a_table() -> None:
     rows = ((Cell("=1+1"), Cell("1,234", raw="1234")), (Cell('say "x", y'), Cell("−3", raw="-3")))
     text = table_csv(Table("t", "t", columns, rows))
     assert list(csv.reader(io.StringIO(text))) == [["a", "n"], ["'=1+1", "1234"], ['say "x", y', "-3"]]
+
+
+def test_readers_outside_do_not_learn_which_addresses_are_watched(tmp_path: Path) -> None:
+    query, found, known = stretch(date(2026, 10, 1), 4, rows=2_000)
+    inside = [
+        Finding("inside-talker", Subject("ip", "198.18.0.7"), Rule("r", 1), AT - timedelta(days=4),
+                AT - timedelta(days=4), 50, {"en": "198.18.0.7 talks", "ja": "198.18.0.7"}, {})
+    ]  # fmt: skip
+    period = parse("2026-10-04", AT, TOKYO)
+    for reveal in (True, False):
+        report = build(query, found + inside, known, period, now=AT, own=OWN, reveal=reveal)
+        texts = [p.read_text() for lang in ("en", "ja") for p in write(report, tmp_path / str(reveal), lang)]
+        assert len(texts) == 6
+        shown = [re.sub(r"base64,[A-Za-z0-9+/=]*", "", text) for text in texts]
+        for secret in ("198.18.", "203.0.113.0/24", "campus-2026-10-04.pcap"):
+            assert all(secret in t for t in shown) if reveal else not any(secret in t for t in texts), secret
+        assert not any("synthetic/" in t for t in texts)
+        assert (report.infected_own > 0) is reveal
+
+
+def test_paths_are_told_by_their_last_part(data: ReportData) -> None:
+    assert {r.path.partition("-")[0] for r in data.runs} == {"campus"}

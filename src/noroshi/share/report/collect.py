@@ -52,6 +52,7 @@ def build(
     country: Path | None = None,
     network: Path | None = None,
     timezone: str = "",
+    reveal: bool = True,
 ) -> ReportData:
     """The figures of `period`.
 
@@ -59,7 +60,11 @@ def build(
     no comparison; those of further years make the series by year). telescopes: as configured; those of the
     scopes are added. country, network: tables of `[context]`, or None. Raises ConfigError when one is no
     table. Equal input gives an equal result.
+    reveal: False for readers outside the organisation, who must not learn which addresses are watched (a
+    telescope avoided is a telescope lost) nor which are the organisation's: prefixes, own networks, names of
+    captures and the commands that hold prefixes are left out.
     """
+    own = own if reveal else ()
     known = {t.name: t for t in (*telescopes, *(s.telescope for s in scopes if s.telescope))}
     tele = tuple(known.values())
     here = frame(period, tele, scopes)
@@ -83,7 +88,7 @@ def build(
         version=__version__,
         tlp=marking.strictest([*(f.tlp for f in hits), *(marking.parse(r.tlp) for r in runs)]),
         totals=_totals(at, total_sources, year_s),
-        telescopes=measure.telescope_rows(sums, year_s),
+        telescopes=measure.telescope_rows(sums, year_s, reveal),
         series=series,
         gaps=measure.gaps(sums, silent),
         classes=classes,
@@ -104,12 +109,12 @@ def build(
         infected_days=people.infected_days(hits, own, period, _days_seen(at)),
         own=tuple(own),
         kinds=people.kinds(hits),
-        notices=people.notices(hits, NOTICES),
+        notices=people.notices(hits, NOTICES, reveal),
         years=_years(query, period, tele, scopes),
-        runs=runs[: provenance.LISTED],
+        runs=runs[: provenance.LISTED] if reveal else (),
         runs_count=len(runs),
         rejects=provenance.rejects(query, [r.run_id for r in runs]),
-        commands=commands.commands(here),
+        commands=commands.commands(here, reveal),
     )
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from noroshi.share.report.frame import KEY, REPLIES, Frame
 
 
-def commands(here: Frame) -> tuple[tuple[str, str], ...]:
-    """(section, command); the rows are exactly those the report counts."""
+def commands(here: Frame, reveal: bool = True) -> tuple[tuple[str, str], ...]:
+    """(section, command); the rows are exactly those the report counts. Without `reveal` none names a prefix."""
     where = _where(here)
     no_reply = f"class NOT IN {REPLIES}"
     key = " ".join(KEY.split())
@@ -23,7 +23,7 @@ def commands(here: Frame) -> tuple[tuple[str, str], ...]:
         "classes": "SELECT class, sum(packet_count) AS packets, count(DISTINCT src_ip) AS sources"  # noqa: S608
         f" FROM flows WHERE {where} GROUP BY ALL ORDER BY packets DESC",
     }
-    found = {name: f'noroshi sql "{text}"' for name, text in texts.items()}
+    found = {name: f'noroshi sql "{text}"' for name, text in texts.items() if reveal}
     found |= {
         "victims": f"noroshi findings --kind dos-victim --since {since}",
         "infected": f"noroshi findings --kind infected-host --since {since}",

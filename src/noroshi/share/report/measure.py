@@ -150,8 +150,8 @@ def daily_annual(measured: Measured, year_s: float) -> list[float]:
     return sorted(values)
 
 
-def telescope_rows(measured: Measured, year_s: float) -> tuple[TelescopeRow, ...]:
-    """One row per telescope, in the order of the configuration."""
+def telescope_rows(measured: Measured, year_s: float, reveal: bool) -> tuple[TelescopeRow, ...]:
+    """One row per telescope, in the order of the configuration; prefixes only if `reveal`."""
     rows = []
     for i, telescope in enumerate(measured.frame.telescopes):
         spans = [(size, s) for _, size, s in measured.spans.get(i, [])]
@@ -159,7 +159,7 @@ def telescope_rows(measured: Measured, year_s: float) -> tuple[TelescopeRow, ...
         packets = measured.by_telescope.get(i, 0)
         rows.append(
             TelescopeRow(
-                telescope.name, telescope.prefixes, nominal(telescope), size, observed_s, packets,
+                telescope.name, telescope.prefixes if reveal else (), nominal(telescope), size, observed_s, packets,
                 packets / size if size else None,
                 arithmetic.annual_packets_per_address(packets, spans, year_s),
                 arithmetic.victim_floor(size, 3_600.0), arithmetic.victim_floor(size, 86_400.0),

@@ -21,6 +21,9 @@ from noroshi.share.report.period import Period, midnight
 OWN_SECTIONS = ("dos-victim", "infected-host", "investigation-scanner", "scanner")
 """Kinds with a section of their own, or too many to list: they are no notices."""
 
+INSIDE = ("inside-talker", "misconfiguration", "reflection-abuse")
+"""Kinds that name addresses of the telescope."""
+
 MAX_DAYS = 31
 """Days an investigation scanner's finding may claim: one that reaches further back was judged anew since."""
 
@@ -118,7 +121,7 @@ def infected(findings: Sequence[Finding], own: Sequence[str]) -> tuple[Infected,
         best = max(group, key=lambda f: f.confidence)
         rows.append(
             Infected(
-                best.id, subject, family(best), bool(best.evidence.get("own")) or mine.holds(subject),
+                best.id, subject, family(best), mine.holds(subject),
                 min(f.first_seen for f in group), max(f.last_seen for f in group),
                 sum(p for p in packets if p is not None) if any(p is not None for p in packets) else None,
                 words(best.evidence, "ports", "dst_ports", "top_ports"), best.confidence,
@@ -143,7 +146,7 @@ def infected_days(
         if f.kind == "infected-host":
             day = max(f.first_seen, period.start).astimezone(period.tz).date()
             hosts[day].add(f.subject.value)
-            if f.evidence.get("own") or mine.holds(f.subject.value):
+            if mine.holds(f.subject.value):
                 ours[day].add(f.subject.value)
     days = [period.first + timedelta(days=i) for i in range((period.last - period.first).days)]
     return tuple(
@@ -168,9 +171,9 @@ def kinds(findings: Sequence[Finding]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(counts.items(), key=lambda kv: (-kv[1], kv[0])))
 
 
-def notices(findings: Sequence[Finding], limit: int) -> tuple[Notice, ...]:
+def notices(findings: Sequence[Finding], limit: int, reveal: bool = True) -> tuple[Notice, ...]:
     """Findings of the remaining kinds, the surest first; at most `limit` of a kind, or one fills the page."""
-    rest = [f for f in findings if f.kind not in OWN_SECTIONS]
+    rest = [f for f in findings if f.kind not in OWN_SECTIONS and (reveal or f.kind not in INSIDE)]
     rest.sort(key=lambda f: (-f.confidence, f.first_seen, f.id))
     return tuple(
         Notice(

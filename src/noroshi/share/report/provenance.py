@@ -27,7 +27,10 @@ WHERE run_id IN (SELECT unnest($runs)) GROUP BY reason ORDER BY n DESC, reason""
 
 
 def runs(query: Query, period: Period) -> tuple[RunRow, ...]:
-    """The closed runs whose rows touch the period, in order of time."""
+    """The closed runs whose rows touch the period, in order of time.
+
+    Only the last part of a path is told: reports travel, and the digest says which file it was.
+    """
     text = RUNS.format(start=stamp(period.start), end=stamp(period.end))
     return tuple(_run(r) for r in query.sql(text).to_pylist())
 
@@ -39,7 +42,8 @@ def _run(row: dict[str, Any]) -> RunRow:
         counts = {}
     rejected = counts.get("rejects", 0) if isinstance(counts, dict) else 0
     return RunRow(
-        row["run_id"], row["path"], row["format"], int(row["parser_version"]), row["sha256"] or "",
+        row["run_id"], row["path"].rstrip("/").rsplit("/", 1)[-1], row["format"],
+        int(row["parser_version"]), row["sha256"] or "",
         row["size"],
         row["tlp"], _utc(row["first_seen"]), _utc(row["last_seen"]),
         rejected if isinstance(rejected, int) else 0, row["problem"] or "",

@@ -182,7 +182,7 @@ def telescopes(data: ReportData, w: Words) -> Section:
         )  # fmt: skip
         rows: tuple[tuple[Cell, ...], ...] = tuple(
             (
-                Cell(t.name), Cell(", ".join(t.prefixes)), num(w, t.nominal), num(w, t.size, 1),
+                Cell(t.name), Cell(", ".join(t.prefixes) or "–"), num(w, t.nominal), num(w, t.size, 1),
                 Cell(w.length(t.observed_s), raw=f"{t.observed_s:.0f}"), num(w, t.packets),
                 num(w, t.packets_per_address, 1), num(w, t.annual),
             )
