@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 Function = Callable[..., Any]
+
+
+def _version() -> str:
+    """A digest of every kernel's source: numba does not notice that a function called from another file changed."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted([*package.glob("wire/*.py"), *package.glob("observe/darknet/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _usable(folder: Path) -> bool:
@@ -30,7 +40,7 @@ def _choose() -> bool:
     if os.environ.get("NOROSHI_LAKE"):
         places.append(Path(os.environ["NOROSHI_LAKE"]) / ".cache")
     for place in places:
-        folder = place / "noroshi" / "numba"
+        folder = place / "noroshi" / f"numba-{_version()}"
         if _usable(folder):
             os.environ["NUMBA_CACHE_DIR"] = str(folder)
             return True

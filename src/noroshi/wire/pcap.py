@@ -9,8 +9,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-import numpy as np
-
 from noroshi.wire.jit import kernel
 from noroshi.wire.read import u32
 
@@ -80,8 +78,3 @@ def walk(buf, start, end, swapped, nano, record, off, cap, ts, limit):
         n += 1
         p += record + length
     return n, p, 0
-
-
-def room(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Arrays for the index of up to `count` packets: offset, captured length, time."""
-    return np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.int64)

@@ -26,7 +26,8 @@ import msgspec
 from noroshi import registry
 from noroshi.model.errors import UsageError
 from noroshi.observe.find import Found, find
-from noroshi.observe.source import CHUNK, Opened, printable
+from noroshi.observe.source import Opened, printable
+from noroshi.observe.stored import CHUNK
 from noroshi.work.ingest import UNKNOWN, IngestResult, ingest
 
 if TYPE_CHECKING:

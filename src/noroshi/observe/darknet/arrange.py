@@ -1,4 +1,4 @@
-"""Flow rows to Arrow: sorted by source, tagged, dictionary-encoded where that is free.
+"""Flow rows in the order of their sources, column by column, tagged.
 
 Sorted rows make the source column a dictionary of runs, give the links by walking once, and let a reader skip
 row groups.
@@ -6,7 +6,7 @@ row groups.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,16 @@ import numpy.typing as npt
 from noroshi.observe.darknet import rules, tagging
 from noroshi.observe.darknet.rows import SEED
 from noroshi.wire import columns as c
-from noroshi.wire import payload, tcpoptions, text
+from noroshi.wire import tcpoptions, text
 from noroshi.wire.columns import Columns
 from noroshi.wire.jit import kernel
+from noroshi.wire.room import Lease
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
+U8 = npt.NDArray[np.uint8]
 
 # Lines of the arranged arrays.
 (A_SPORT, A_DPORT, A_IP_LEN, A_IP_ID, A_WINDOW, A_MSS, A_PAYLOAD, A_SRC, A_TOOL, A_CLASS, A_OPTION) = range(
@@ -36,6 +36,32 @@ U64 = npt.NDArray[np.uint64]
     range(11)
 )
 
+ROW_BYTES = 288
+"""Room one row takes in a lease while it is arranged."""
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """n rows, column by column, in memory of `lease`."""
+
+    lease: Lease
+    rows: Columns
+    order: I64
+    """Lines of `rows`, in order."""
+    i16: I16
+    i32: I32
+    i64: I64
+    bits: U8
+    nulls: I64
+    quotes: npt.NDArray[np.bool_]
+    """Rows that quote a packet."""
+    src: tuple[U64, U64]
+    """The different sources in order; A_SRC numbers them."""
+    dst: tuple[I32, U64, U64]
+    """Number by row, and the different destinations."""
+    options: tuple[I32, list[int]]
+    """Number by row, and the different signatures."""
+
 
 @kernel
 def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo):
@@ -43,7 +69,12 @@ def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, d
     sources = 0
     last_hi = np.int64(0)
     last_lo = np.int64(0)
+    touched = np.int64(0)
     for k in range(n):
+        if k & 63 == 0:
+            # Ask for the lines of the next rows together; one by one, each would be waited for.
+            for ahead in range(k, min(k + 64, n)):
+                touched += q[order[ahead], 0] ^ i[order[ahead], 0]
         r = order[k]
         hi = q[r, 0]
         lo = q[r, 1]
@@ -85,7 +116,7 @@ def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, d
         i32[6, k] = i[r, 12]
         i64[0, k] = -1 if t & 64 else np.int64(i[r, 14]) & 0xFFFF_FFFF
         i64[1, k] = -1 if t & 128 else np.int64(i[r, 15]) & 0xFFFF_FFFF
-    return sources
+    return sources if touched != 1 << 62 else sources + 0
 
 
 @kernel
@@ -133,28 +164,6 @@ def bitmaps(n, traits, i32, bits, nulls):
 
 
 @kernel
-def runs_of_sources(i32, i64, n, src, day, first, last, count):
-    """One entry for each source and UTC day of rows sorted by source; the number of entries."""
-    entries = 0
-    for k in range(n):
-        d = i64[4, k] // 86_400_000_000
-        s = i32[7, k]
-        if entries and src[entries - 1] == s and day[entries - 1] == d:
-            e = entries - 1
-            first[e] = min(first[e], i64[4, k])
-            last[e] = max(last[e], i64[5, k])
-            count[e] += i64[2, k]
-        else:
-            src[entries] = s
-            day[entries] = d
-            first[entries] = i64[4, k]
-            last[entries] = i64[5, k]
-            count[entries] = i64[2, k]
-            entries += 1
-    return entries
-
-
-@kernel
 def _order_v4(q, chosen, n, a, b, counts, order):
     """Stable order of chosen[0:n] by IPv4 source into order; False as soon as a source is not IPv4.
 
@@ -192,267 +201,56 @@ def _order_v4(q, chosen, n, a, b, counts, order):
     return True
 
 
-def source_order(rows: Columns, chosen: I64) -> I64:
+def source_order(rows: Columns, chosen: I64, lease: Lease) -> I64:
     """The rows of `chosen` in the order of their stored source address; equal sources keep their order."""
     n = len(chosen)
-    order = np.empty(n, np.int64)
-    a, b = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    order: I64 = lease.array(n, np.int64)
+    a, b = lease.array(n, np.uint64), lease.array(n, np.uint64)
     if _order_v4(rows.longs, chosen, n, a, b, np.empty((3, 2048), np.int64), order):
         return order
     hi, lo = (rows.longs[chosen, f].view(np.uint64) for f in (c.SRC_HI, c.SRC_LO))
     version = (hi != 0) | (lo >> np.uint64(32) != np.uint64(0xFFFF))
-    return chosen[np.lexsort((lo, hi, version))]
+    order[:] = chosen[np.lexsort((lo, hi, version))]
+    return order
 
 
-def _buffer(values: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.py_buffer(values)
-
-
-def _pack(hi: U64, lo: U64, n: int, validity: npt.NDArray[np.uint8] | None = None) -> pa.Array[Any]:
-    import pyarrow as pa
-
-    offsets, data = np.empty(n + 1, np.int32), np.empty(17 * n, np.uint8)
-    used = text.pack(hi, lo, n, offsets, data)
-    buffers = [_buffer(validity) if validity is not None else None, _buffer(offsets)]
-    return pa.Array.from_buffers(pa.binary(), n, [*buffers, _buffer(data[:used])])
-
-
-def _dictionary(ids: I32, values: Any) -> pa.Array[Any]:
-    import pyarrow as pa
-
-    indices = pa.Array.from_buffers(pa.int32(), len(ids), [None, _buffer(ids)], 0)
-    return pa.DictionaryArray.from_arrays(indices, values, safe=False)
-
-
-def _interned(hi: U64, lo: U64) -> tuple[I32, U64, U64]:
+def _interned(hi: U64, lo: U64, lease: Lease) -> tuple[I32, U64, U64]:
     n = len(lo)
-    slots = np.zeros(1 << max(2 * n, 16).bit_length(), np.int32)
-    ids, out_hi, out_lo = np.empty(n, np.int32), np.empty(n, np.uint64), np.empty(n, np.uint64)
+    slots = lease.array(1 << max(2 * n - 1, 16).bit_length(), np.int32)
+    slots[:] = 0
+    ids, out_hi, out_lo = lease.array(n, np.int32), lease.array(n, np.uint64), lease.array(n, np.uint64)
     count = text.intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, SEED)
     return ids, out_hi[:count], out_lo[:count]
 
 
-def arrange(
-    rows: Columns, chosen: I64, inside: tuple[tuple[bytes, bytes], ...] = ()
-) -> tuple[pa.Table, pa.Table]:
-    """(`flows` rows without run_id, `links` rows without run_id) of the chosen rows.
-
-    inside: stored address ranges that are context; sources in them make no links.
-    """
-    order = source_order(rows, chosen)
+def arrange(rows: Columns, chosen: I64, lease: Lease) -> Arranged:
+    """The chosen rows in order of their sources, with tool and class; lease: at least ROW_BYTES for each."""
+    order = source_order(rows, chosen, lease)
     n = len(order)
-    i32, i16, i64 = np.empty((11, n), np.int32), np.empty((3, n), np.int16), np.empty((7, n), np.int64)
-    bits, nulls = np.empty((11, (n + 7) // 8), np.uint8), np.empty(11, np.int64)
-    traits, kinds, martian = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.int8)
-    opt, dst_hi, dst_lo, src_hi, src_lo = (np.empty(n, np.uint64) for _ in range(5))
+    i32, i16, i64 = (
+        lease.array((11, n), np.int32),
+        lease.array((3, n), np.int16),
+        lease.array((7, n), np.int64),
+    )
+    bits, nulls = lease.array((11, (n + 7) // 8), np.uint8), np.empty(11, np.int64)
+    traits, kinds, martian = lease.array(n, np.uint8), lease.array(n, np.uint8), lease.array(n, np.int8)
+    opt, dst_hi, dst_lo, src_hi, src_lo = (lease.array(n, np.uint64) for _ in range(5))
     sources = gather(
-        order,
-        n,
-        rows.longs,
-        rows.ints,
-        i32,
-        i16,
-        i64,
-        traits,
-        kinds,
-        martian,
-        opt,
-        dst_hi,
-        dst_lo,
-        src_hi,
-        src_lo,
-    )
-    bitmaps(n, traits, i32, bits, nulls)
-    src_hi, src_lo = src_hi[:sources], src_lo[:sources]
-    option_ids, _, signatures = _interned(np.zeros(n, np.uint64), opt)
-    known = rules.current()
-    forms = np.array(
-        [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures.tolist()],
-        np.int32,
-    )
-    i32[A_OPTION] = forms[option_ids] if n else 0
-    tagging.tag(
-        n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS], i64[A_SEQ],
-        i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], traits, i32[A_OPTION], i32[A_PAYLOAD], martian,
-        tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
+        order, n, rows.longs, rows.ints, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo
     )  # fmt: skip
-    dst = _interned(dst_hi, dst_lo)
-    quotes = (kinds & c.QUOTES) != 0
-    flows = _flows(
-        i32,
-        i16,
-        i64,
-        bits,
-        nulls,
-        (src_hi, src_lo),
-        dst,
-        (option_ids, signatures),
-        _inner(rows, order, quotes),
-    )
-    return flows, _links(i32, i64, src_hi, src_lo, rows, order[quotes], inside)
-
-
-def _inner(rows: Columns, order: I64, has: npt.NDArray[np.bool_]) -> list[pa.Array[Any]]:
-    """The five columns of the quoted tuple."""
-    import pyarrow as pa
-
-    n = len(order)
-    if not has.any():
-        types = (pa.binary(), pa.binary(), pa.int32(), pa.int32(), pa.int16())
-        return [pa.nulls(n, t) for t in types]
-    quoting = order[has]
-    at = np.full(n, -1, np.int64)
-    at[has] = np.arange(len(quoting))
-    take: Any = pa.array(at, mask=~has)
-    made = [
-        _pack(
-            rows.inner_longs[quoting, h].view(np.uint64),
-            rows.inner_longs[quoting, h + 1].view(np.uint64),
-            len(quoting),
-        )
-        for h in (c.IN_SRC_HI, c.IN_DST_HI)
-    ]
-    made += [pa.array(rows.inner_ints[quoting, f], pa.int32()) for f in (c.IN_SPORT, c.IN_DPORT)]
-    made.append(pa.array(rows.inner_ints[quoting, c.IN_PROTO].astype(np.int16), pa.int16()))
-    return [a.take(take) for a in made]
-
-
-def _flows(
-    i32: I32, i16: npt.NDArray[np.int16], i64: I64, bits: npt.NDArray[np.uint8], nulls: I64, src: tuple[U64, U64],
-    dst: tuple[I32, U64, U64], options: tuple[I32, U64], inner: list[pa.Array[Any]],
-) -> pa.Table:  # fmt: skip
-    import pyarrow as pa
-
-    n = i32.shape[1]
-
-    def plain(kind: pa.DataType, values: npt.NDArray[Any], validity: int = -1) -> pa.Array[Any]:
-        if validity >= 0 and nulls[validity]:
-            return pa.Array.from_buffers(
-                kind, n, [_buffer(bits[validity]), _buffer(values)], int(nulls[validity])
-            )
-        return pa.Array.from_buffers(kind, n, [None, _buffer(values)], 0)
-
-    def names(ids: I32, values: Any) -> pa.Array[Any]:
-        # A null stands in the indices: Parquet takes no dictionary that holds one.
-        null = np.array([v is None for v in values])
-        if not null.any():
-            return _dictionary(ids, pa.array(values, pa.string()))
-        place = (np.cumsum(~null) - 1).astype(np.int32)
-        kept = pa.array([v for v in values if v is not None], pa.string())
-        indices: Any = pa.array(place[ids], mask=null[ids])
-        return pa.DictionaryArray.from_arrays(indices, kept)
-
-    ts = pa.timestamp("us", tz="UTC")
+    bitmaps(n, traits, i32, bits, nulls)
+    option_ids, _, unique = _interned(np.zeros(n, np.uint64), opt, lease)
+    signatures: list[int] = unique.tolist()
     known = rules.current()
-    if (mixed := i32[A_PAYLOAD] < 0).any():
-        codes = np.where(mixed, len(payload.NAMES), i32[A_PAYLOAD]).astype(np.int32)
-        payloads = names(codes, [*payload.NAMES, None])
-    else:
-        payloads = names(i32[A_PAYLOAD], payload.NAMES)
-    option_ids, signatures = options
-    option_names = [None if s == c.MIXED_OPTIONS else tcpoptions.text(s) for s in signatures.tolist()]
-    made = {
-        "src_ip": _dictionary(i32[A_SRC], _pack(*src, len(src[1]))),
-        "dst_ip": _dictionary(dst[0], _pack(dst[1], dst[2], len(dst[2]))),
-        "src_port": plain(pa.int32(), i32[A_SPORT]),
-        "dst_port": plain(pa.int32(), i32[A_DPORT]),
-        "protocol": plain(pa.int16(), i16[A_PROTO]),
-        "ttl": plain(pa.int16(), i16[A_TTL]),
-        "tcp_flags": plain(pa.int16(), i16[A_FLAGS]),
-        "ip_len": plain(pa.int32(), i32[A_IP_LEN]),
-        "seq": plain(pa.int64(), i64[A_SEQ], V_SEQ),
-        "ack": plain(pa.int64(), i64[A_ACK], V_ACK),
-        "inner_src_ip": inner[0], "inner_dst_ip": inner[1], "inner_src_port": inner[2],
-        "inner_dst_port": inner[3], "inner_protocol": inner[4],
-        "packet_count": plain(pa.int64(), i64[A_COUNT]),
-        "byte_count": plain(pa.int64(), i64[A_BYTES]),
-        "first_seen": plain(ts, i64[A_FIRST]),
-        "last_seen": plain(ts, i64[A_LAST]),
-        "tool": names(i32[A_TOOL], known.names),
-        "class": names(i32[A_CLASS], rules.CLASSES),
-        "rules_version": pa.repeat(pa.scalar(known.version, pa.int32()), n),
-        "ip_id": plain(pa.int32(), i32[A_IP_ID], V_IP_ID),
-        "tcp_window": plain(pa.int32(), i32[A_WINDOW], V_WINDOW),
-        "tcp_options": names(option_ids, option_names),
-        "mss": plain(pa.int32(), i32[A_MSS], V_MSS),
-        "df": plain(pa.bool_(), bits[B_DF], V_DF),
-        "seq_is_dst": plain(pa.bool_(), bits[B_SEQ_IS_DST], V_SEQ_IS_DST),
-        "masscan_xor": plain(pa.bool_(), bits[B_MASSCAN], V_MASSCAN),
-        "payload": payloads,
-        "offset": plain(pa.int64(), i64[A_OFFSET]),
-    }  # fmt: skip
-    return pa.table(made)
-
-
-def _links(
-    i32: I32,
-    i64: I64,
-    src_hi: U64,
-    src_lo: U64,
-    rows: Columns,
-    quoting: I64,
-    inside: tuple[tuple[bytes, bytes], ...],
-) -> pa.Table:
-    """Sources, and the victims named by quoted packets, by day."""
-    n = i32.shape[1]
-    src, day = np.empty(n, np.int32), np.empty(n, np.int64)
-    first, last, count = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    e = runs_of_sources(i32, i64, n, src, day, first, last, count)
-    hi, lo, role = src_hi[src[:e]], src_lo[src[:e]], np.zeros(e, np.int32)
-    day, first, last, count = day[:e], first[:e], last[:e], count[:e]
-    if len(quoting):
-        when = rows.longs[quoting, c.FIRST]
-        hi = np.concatenate([hi, rows.inner_longs[quoting, c.IN_DST_HI].view(np.uint64)])
-        lo = np.concatenate([lo, rows.inner_longs[quoting, c.IN_DST_LO].view(np.uint64)])
-        role = np.concatenate([role, np.ones(len(quoting), np.int32)])
-        day = np.concatenate([day, when // 86_400_000_000])
-        first = np.concatenate([first, when])
-        last = np.concatenate([last, rows.longs[quoting, c.LAST]])
-        count = np.concatenate([count, rows.ints[quoting, c.COUNT].astype(np.int64)])
-    keep = ~_within(hi, lo, inside)
-    columns: list[Any] = [np.ascontiguousarray(a[keep]) for a in (hi, lo, role, day, first, last, count)]
-    return _link_table(*columns)
-
-
-def _within(hi: U64, lo: U64, ranges: tuple[tuple[bytes, bytes], ...]) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(lo), np.bool_)
-    for low, high in ranges:
-        if low[0] == 4:
-            mark = 0xFFFF << 32
-            a, b = (np.uint64(mark | int.from_bytes(x[1:], "big")) for x in (low, high))
-            found |= (hi == 0) & (lo >= a) & (lo <= b)
-        else:
-            (ah, al), (bh, bl) = (
-                (np.uint64(int.from_bytes(x[1:9], "big")), np.uint64(int.from_bytes(x[9:], "big")))
-                for x in (low, high)
-            )
-            found |= ((hi > ah) | ((hi == ah) & (lo >= al))) & ((hi < bh) | ((hi == bh) & (lo <= bl)))
-    return found
-
-
-def _link_table(hi: U64, lo: U64, role: I32, day: I64, first: I64, last: I64, count: I64) -> pa.Table:
-    import pyarrow as pa
-
-    n = len(lo)
-    offsets, data = text.texts(hi, lo)
-    ts = pa.timestamp("us", tz="UTC")
-    zeros = np.zeros(n, np.int32)
-
-    def plain(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array[Any]:
-        return pa.Array.from_buffers(kind, n, [None, _buffer(values)], 0)
-
-    return pa.table(
-        {
-            "key": plain(pa.int64(), text.keys("ip", offsets, data)),
-            "kind": _dictionary(zeros, pa.array(["ip"])),
-            "value": pa.Array.from_buffers(pa.string(), n, [None, _buffer(offsets), _buffer(data)], 0),
-            "role": _dictionary(role, pa.array(["src", "victim"])),
-            "table": _dictionary(zeros, pa.array(["flows"])),
-            "day": plain(pa.date32(), day.astype(np.int32)),
-            "first_seen": plain(ts, first),
-            "last_seen": plain(ts, last),
-            "count": plain(pa.int64(), count),
-        }
-    )
+    forms = [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures]
+    if n:
+        i32[A_OPTION] = np.array(forms, np.int32)[option_ids]
+    tagging.tag(
+        n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS],
+        i64[A_SEQ], i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], traits, i32[A_OPTION], i32[A_PAYLOAD],
+        martian, tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
+    )  # fmt: skip
+    return Arranged(
+        lease, rows, order, i16, i32, i64, bits, nulls, (kinds & c.QUOTES) != 0, (src_hi[:sources], src_lo[:sources]),
+        _interned(dst_hi, dst_lo, lease), (option_ids, signatures),
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from noroshi.model.errors import SourceError
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading
 from noroshi.wire import pcap, pcapng
+from noroshi.wire.room import Lease, Pool
 
 CHUNK = 16 << 20
 """Bytes read at a time: some 200,000 packets of a darknet, enough to make columns of, small enough that a few
@@ -40,9 +41,13 @@ class Chunk:
     """Link type by packet; empty when `one_link` holds for all."""
     one_link: int
     rejects: list[Reject] = field(default_factory=list)
+    leases: tuple[Lease, ...] = ()
+    """Keep buf and index lent while the chunk is in use."""
 
 
-NO_LINKS = np.empty(0, np.int32)
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+NO_LINKS: I32 = np.empty(0, np.int32)
 
 
 class _Window:
@@ -50,7 +55,10 @@ class _Window:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.buf = np.empty(CHUNK + RESERVE, np.uint8)
+        self.bytes = Pool(CHUNK + RESERVE + 64)
+        self.indices = Pool(24 * LIMIT + 256)
+        self.lease = self.bytes.lend()
+        self.buf = self.lease.array(CHUNK + RESERVE, np.uint8)
         self.base, self.start, self.end = 0, 0, 0
         self.ended = False
 
@@ -63,10 +71,13 @@ class _Window:
         """Keep what is left, and read on until a new buffer is full or the source ends."""
         left = self.end - self.start
         # A record longer than the room needs a larger buffer; MAX_BLOCK bounds it.
-        fresh = np.empty(max(CHUNK + RESERVE, left + CHUNK), np.uint8)
+        size = max(CHUNK + RESERVE, left + CHUNK)
+        lease = self.bytes.lend(size + 64)
+        fresh = lease.array(size, np.uint8)
         fresh[:left] = self.buf[self.start : self.end]
+        self.lease = lease
         self.base, self.buf, self.start, self.end = self.position, fresh, 0, left
-        view = memoryview(fresh)  # type: ignore[arg-type]
+        view = memoryview(fresh)
         while self.end < len(fresh):
             try:
                 got = self.reading.stream.readinto(view[self.end :])  # type: ignore[attr-defined]
@@ -79,9 +90,18 @@ class _Window:
             self.end += got
             self.reading.advance(got)
 
+    def index(self) -> tuple[tuple[I64, I32, I64], Lease]:
+        """Room for the index of LIMIT packets, and what keeps it."""
+        lease = self.indices.lend()
+        return (
+            lease.array(LIMIT, np.int64),
+            lease.array(LIMIT, np.int32),
+            lease.array(LIMIT, np.int64),
+        ), lease
+
     def head(self, count: int) -> bytes:
         """The next bytes, at most count."""
-        return self.buf[self.start : min(self.start + count, self.end)].tobytes()
+        return bytes(self.buf[self.start : min(self.start + count, self.end)])
 
 
 def _cut(window: _Window, what: str) -> Reject:
@@ -98,7 +118,7 @@ def _stop(window: _Window, reject: Reject) -> Chunk:
     """The last chunk of a source that cannot be read on: the reject, and the words for people."""
     reading = window.reading
     reading.problem = reading.problem or f"byte {reject.position:,}: {reject.detail}"
-    empty = pcap.room(0)
+    empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
     return Chunk(window.buf[:0], window.base, 0, empty, NO_LINKS, 0, [reject])
 
 
@@ -114,13 +134,15 @@ def read_pcap(reading: Reading) -> Iterator[Chunk]:
         ) from None
     window.start = pcap.HEADER
     while True:
-        index = pcap.room(LIMIT)
+        index, lease = window.index()
         at = window.start
         count, window.start, ended_by = pcap.walk(
             window.buf, at, window.end, header.swapped, header.nano, header.record_header, *index, LIMIT
         )
         if count:
-            yield Chunk(window.buf, window.base, count, index, NO_LINKS, header.link_type)
+            yield Chunk(
+                window.buf, window.base, count, index, NO_LINKS, header.link_type, [], (window.lease, lease)
+            )
         if ended_by == pcap.DAMAGED:
             order = ">" if header.swapped else "<"
             length = int(np.frombuffer(window.head(12)[8:12], order + "u4")[0])
@@ -144,7 +166,8 @@ def read_pcapng(reading: Reading) -> Iterator[Chunk]:
         raise SourceError("no section header block", where=f"{reading.name}, byte 0", todo="Is it a capture?")
     faces = pcapng.Interfaces()
     while True:
-        index, link = pcap.room(LIMIT), np.empty(LIMIT, np.int32)
+        index, lease = window.index()
+        link: I32 = lease.array(LIMIT, np.int32)
         before = window.start
         count, window.start, ended_by, bad = pcapng.walk(
             window.buf, before, window.end, faces.swapped, faces.count, faces.link, faces.snaplen,
@@ -156,7 +179,7 @@ def read_pcapng(reading: Reading) -> Iterator[Chunk]:
             detail = "packet blocks with an unknown interface or impossible lengths, from here on"
             rejects.append(Reject(where, "packet-block", detail, count=bad))
         if count or rejects:
-            yield Chunk(window.buf, window.base, count, index, link, 0, rejects)
+            yield Chunk(window.buf, window.base, count, index, link, 0, rejects, (window.lease, lease))
         if ended_by == pcapng.HEADER_BLOCK:
             problem = _header_block(window, faces)
             if problem:

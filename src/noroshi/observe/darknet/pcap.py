@@ -24,6 +24,7 @@ from noroshi.wire import pcap, pcapng
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noroshi.observe.darknet.arrange import Arranged
     from noroshi.observe.darknet.chunks import Chunk
     from noroshi.observe.darknet.rows import U64, Arena
 
@@ -44,6 +45,15 @@ class _Reduced:
     stop: int
     rejects: list[Reject]
     not_ip: int
+
+
+@dataclass
+class _Ready:
+    """A chunk after the last stage; `arranged` and `flows` are None when all its rows went into earlier ones."""
+
+    place: int
+    arranged: Arranged | None
+    flows: pa.Table | None
 
 
 class PcapSensor:
@@ -133,13 +143,17 @@ class _Pipeline:
     """The three stages over one source."""
 
     def __init__(self, reading: Reading, pool: ThreadPoolExecutor) -> None:
+        from noroshi.observe.darknet.arrange import ROW_BYTES
         from noroshi.observe.darknet.chunks import LIMIT
+        from noroshi.observe.darknet.links import Links
         from noroshi.observe.darknet.rows import Arena, Minute, slots_for
+        from noroshi.wire.room import Pool
 
         workers = max(1, reading.workers)
         self.reading, self.pool, self.workers = reading, pool, workers
         self.latest = reading.source_date_us + DAY_US
-        self.inside = tuple(prefix_range(p) for p in reading.inside)
+        self.links = Links(tuple(prefix_range(p) for p in reading.inside))
+        self.room = Pool(ROW_BYTES * LIMIT + 4096)
         self.arena = Arena(LIMIT, WAITING + 2 * workers + 3)
         self.free = PriorityQueue[int]()
         for place in range(self.arena.places):
@@ -150,7 +164,7 @@ class _Pipeline:
         self.minute = Minute(self.arena)
         self.reduced: deque[Future[_Reduced]] = deque()
         self.waiting: deque[_Reduced] = deque()
-        self.arranged: deque[Future[tuple[pa.Table, pa.Table] | None]] = deque()
+        self.arranged: deque[Future[_Ready]] = deque()
         self.counts: Counter[str] = Counter()
 
     def feed(self, chunk: Chunk) -> Iterator[Batch | Reject]:
@@ -161,7 +175,7 @@ class _Pipeline:
         if len(self.reduced) > self.workers:
             yield from self._merge()
         while len(self.arranged) > self.workers:
-            yield from _batches(self.arranged.popleft().result())
+            yield from self._deliver()
 
     def finish(self) -> Iterator[Batch | Reject]:
         """All that is left."""
@@ -170,7 +184,10 @@ class _Pipeline:
         while self.waiting:
             self._release()
         while self.arranged:
-            yield from _batches(self.arranged.popleft().result())
+            yield from self._deliver()
+        rest = self.links.rest()
+        if rest is not None:
+            yield Batch("links", rest)
 
     def _merge(self) -> Iterator[Reject]:
         """Second stage, in order: a minute that a chunk border cuts becomes whole."""
@@ -192,17 +209,30 @@ class _Pipeline:
     def _release(self) -> None:
         self.arranged.append(self.pool.submit(self._arrange, self.waiting.popleft()))
 
-    def _arrange(self, reduced: _Reduced) -> tuple[pa.Table, pa.Table] | None:
-        """Third stage: rows to Arrow; the place is free again."""
+    def _arrange(self, reduced: _Reduced) -> _Ready:
+        """Third stage: rows to Arrow. Their place stays taken until their links are summed."""
         from noroshi.observe.darknet.arrange import arrange
+        from noroshi.observe.darknet.columnar import flows
         from noroshi.observe.darknet.rows import living
 
-        try:
-            rows = np.empty(reduced.stop - reduced.start, np.int64)
-            count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
-            return arrange(self.arena.columns, rows[:count], self.inside) if count else None
-        finally:
-            self.free.put(reduced.place)
+        lease = self.room.lend()
+        rows = lease.array(reduced.stop - reduced.start, np.int64)
+        count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
+        if not count:
+            return _Ready(reduced.place, None, None)
+        arranged = arrange(self.arena.columns, rows[:count], lease)
+        return _Ready(reduced.place, arranged, flows(arranged))
+
+    def _deliver(self) -> Iterator[Batch]:
+        ready = self.arranged.popleft().result()
+        if ready.arranged is not None and ready.flows is not None:
+            full = self.links.add(ready.arranged)
+            self.free.put(ready.place)
+            yield Batch("flows", ready.flows)
+            if full is not None:
+                yield Batch("links", full)
+        else:
+            self.free.put(ready.place)
 
 
 def _read(reading: Reading, chunks: Callable[[Reading], Iterator[Chunk]]) -> Iterator[Batch | Reject]:
@@ -212,10 +242,3 @@ def _read(reading: Reading, chunks: Callable[[Reading], Iterator[Chunk]]) -> Ite
             yield from pipeline.feed(chunk)
         yield from pipeline.finish()
     reading.counts.update(pipeline.counts)
-
-
-def _batches(made: tuple[pa.Table, pa.Table] | None) -> Iterator[Batch]:
-    if made is not None:
-        yield Batch("flows", made[0])
-        if made[1].num_rows:
-            yield Batch("links", made[1])
