@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from noroshi.config import Config
 from noroshi.lake.handle import Lake
 from noroshi.model.errors import LakeError, UsageError
 from noroshi.model.tlp import Tlp
-from noroshi.work.report import report
+from noroshi.share.report.period import parse
+from noroshi.work.report import report, scopes
 from tests.support.memory import flow
 from tests.work import lakes
 from tests.work.lakes import store
@@ -63,3 +65,25 @@ def test_only_what_the_recipient_may_see_is_counted(lake: Lake, configured: Conf
 def test_nothing_stored_is_told(lake: Lake, configured: Config, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="noroshi ingest"):
         report(lake, config=configured, folder=tmp_path)
+
+
+def test_only_the_organisation_reads_which_addresses_are_watched(
+    lake: Lake, configured: Config, tmp_path: Path
+) -> None:
+    store(lake, [flow("198.51.100.7", "192.0.2.9", count=50)], tlp=Tlp.CLEAR)
+    for recipient, shown in (("own", True), ("community", False), ("public", False)):
+        files = report(lake, config=configured, recipient=recipient, folder=tmp_path / recipient)
+        assert {("192.0.2." in f.read_text("utf-8")) for f in files} == {shown}, recipient
+
+
+def test_only_a_yearly_report_sizes_the_years_before(lake: Lake, configured: Config) -> None:
+    years = 365 * 86_400
+    store(lake, [flow("198.51.100.7", "192.0.2.9", at=-n * years) for n in range(3)])
+    at = datetime(2024, 4, 1, 12, tzinfo=UTC)
+
+    def days(text: str) -> list[date]:
+        period = parse(text, at, configured.timezone)
+        return [s.day for s in scopes(lake.snapshot(), period, configured)]
+
+    assert days("month") == days("day") == [date(2024, 4, 1)]
+    assert [d.year for d in days("year")] == [2022, 2023, 2024]

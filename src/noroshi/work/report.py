@@ -29,8 +29,9 @@ def report(
     """Writes the report of `period` in each language to `folder`; the files, pages first.
 
     period: as `share.report.period` reads it, seen from the newest moment stored; empty for the month of
-    that moment. recipient: only rows and findings they may see are counted. Raises LakeError when there is
-    nothing to report, UsageError when `period` is none.
+    that moment. recipient: only rows and findings they may see are counted, and only the organisation itself
+    is shown which addresses it watches. Raises LakeError when there is nothing to report, UsageError when
+    `period` is none.
     """
     from noroshi.share.report.collect import build, newest
     from noroshi.share.report.period import parse
@@ -50,7 +51,7 @@ def report(
         query, fullest(lake.findings(tlp=to.ceiling)), scopes(query, span, config), span,
         now=(now or datetime.now(UTC)), telescopes=config.telescopes, own=config.own,
         country=_table(config, config.context.country), network=_table(config, config.context.network),
-        timezone=config.timezone.key,
+        timezone=config.timezone.key, reveal=recipient == "own",
     )  # fmt: skip
     files: list[Path] = []
     for n, lang in enumerate(dict.fromkeys(langs)):
@@ -60,11 +61,16 @@ def report(
 
 
 def scopes(query: Snapshot, period: Period, config: Config) -> list[Scope]:
-    """The telescopes as they were on every day with rows in `period`, the one before, and years before."""
+    """The telescopes as they were on every day with rows in `period` and the one before.
+
+    A yearly report has a series by year as well: its scopes go `YEARS_BACK` years back. Others do not pay
+    for days they never print.
+    """
     from noroshi.analyse.darknet.telescope import build_scopes
 
-    first = min(period.previous().start.date(), date(max(1971, period.first.year - YEARS_BACK), 1, 1))
-    last = period.end.date() + timedelta(days=1)
+    first, last = period.previous().start.date(), period.end.date() + timedelta(days=1)
+    if period.kind == "year":
+        first = min(first, date(max(1971, period.first.year - YEARS_BACK), 1, 1))
     days = [d for d in query.days("flows") if first <= d <= last]
     return [s for day in days for s in build_scopes(query, day, config.telescopes, config.own) if s.telescope]
 
