@@ -20,7 +20,7 @@ NOON = datetime(2024, 4, 1, 12, tzinfo=UTC)
 def flow(
     src: str, dst: str, *, at: float = 0.0, dport: int = 0, sport: int = 40000, proto: int = 6, flags: int = 2,
     count: int = 1, **more: Any,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """One row of `flows`: a pure SYN `at` seconds after NOON unless said otherwise."""
     ts = NOON + timedelta(seconds=at)
     ip_len = more.pop("ip_len", 40)
@@ -52,7 +52,9 @@ class MemoryQuery:
         self.con.execute("CREATE VIEW flows AS SELECT *, first_seen::DATE AS day FROM flows_rows")
 
     def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
-        return self.con.execute(text, params or {}).to_arrow_table()
+        table: pa.Table | None = self.con.execute(text, params or {}).to_arrow_table()
+        assert table is not None, "a SELECT has an answer"
+        return table
 
 
 def scope(

@@ -28,7 +28,8 @@ def data(path: str) -> Path:
 def read(name: str) -> pa.Table:
     """The rows of a capture, in the schema of `flows`; skips when the capture is not at hand."""
     path = capture(name)
-    head = path.open("rb").read(4096)
+    with path.open("rb") as stream:
+        head = stream.read(4096)
     sensor = next(s for s in map(registry.sensor, registry.SENSORS) if s.sniff(head))
     schema = TABLES["flows"].arrow()
     with path.open("rb") as stream:
