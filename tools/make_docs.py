@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are generated: tables, formats, analysers, commands.
+"""Writes the pages of docs/ that are generated: tables, formats, analysers, fingerprints, commands.
 
 python tools/make_docs.py            # writes them
 python tools/make_docs.py --check    # exit status 1 when one is not current
@@ -61,7 +61,8 @@ def findings() -> str:
     parts = [
         "# Findings\n",
         "What `noroshi analyse` can say, in the order the analysers run. One that divides by the telescope's "
-        "size leaves no finding without a telescope. Source: `src/noroshi/registry.py`.\n",
+        "size leaves no finding without a telescope. Thresholds are set under `[analyse.NAME]` of noroshi.toml; "
+        "`noroshi config check` finds misspelt ones. Source: `src/noroshi/registry.py`.\n",
     ]
     for name in registry.ANALYSERS:
         analyser = registry.analyser(name)
@@ -69,7 +70,60 @@ def findings() -> str:
         needs = "needs a telescope" if analyser.needs_telescope else "needs no telescope"
         kinds = ", ".join(f"`{k}`" for k in analyser.kinds)
         parts.append(f"Version {analyser.version}; {needs}; kinds of finding: {kinds}.\n")
+        if analyser.options:
+            parts.append("| threshold | default | what it is |\n|---|---:|---|")
+            for o in analyser.options:
+                default = "" if o.default is None else f"{o.default:,g}"
+                parts.append(f"| `{o.name}` | {default} | {_cell(o.doc)} |")
+            parts.append("")
     return "\n".join(parts)
+
+
+CLASS_DOC = {
+    "other": "fragments without a header, TCP with ACK alone, and protocols that are none of the others",
+    "scan": "packets that ask: SYN and flags no conversation has, UDP, ICMP requests",
+    "backscatter": "answers: SYN-ACK, RST, replies of UDP services, ICMP replies and errors",
+    "misconfiguration": "UDP whose payload is typical of it: NetBIOS names, BitTorrent, SIP status",
+    "spoofed": "packets whose source cannot be real, or made by a flood tool that forges it",
+}
+
+
+def fingerprints() -> str:
+    """docs/fingerprints.md from the rules and the names of payloads."""
+    from noroshi.observe.darknet.rules import CLASSES, current
+    from noroshi.wire.payload import NAMES
+
+    rules = current()
+    parts = [
+        "# Fingerprints\n",
+        f"How the columns `tool`, `class` and `payload` of `flows` are filled. Rules version {rules.version}; "
+        "`noroshi analyse` tags rows of an older version again and says how many changed. A trait can be "
+        "imitated: a tag is no attribution. Sources: `src/noroshi/observe/darknet/fingerprints.toml`, "
+        "`src/noroshi/wire/payload.py`.\n",
+        "## tool\n",
+        "The first rule of which every condition holds names the tool; no rule rests on one trait alone. "
+        "`experimental` ones were not seen in a capture that is known to be of the tool, or rest on a "
+        "derived trait.\n",
+        "| tool | what it is | status | conditions | source |\n|---|---|---|---|---|",
+    ]
+    for rule in rules.rules:
+        conditions = "; ".join(_condition(name, value) for name, value in rule.conditions.items())
+        cells = (f"`{rule.name}`", rule.doc, rule.status, conditions, rule.source)
+        parts.append("| " + " | ".join(map(_cell, cells)) + " |")
+    parts.append("\n## class\n\n| class | what its packets are |\n|---|---|")
+    parts += [f"| `{name}` | {CLASS_DOC[name]} |" for name in CLASSES]
+    parts.append("\n## payload\n")
+    parts.append("What a payload looks like by its first bytes and ports; empty when there is none: ")
+    parts.append(", ".join(f"`{name}`" for name in NAMES if name) + ".\n")
+    return "\n".join(parts)
+
+
+def _condition(name: str, value: object) -> str:
+    if value is True:
+        return name
+    values = value if isinstance(value, list) else [value]
+    texts = ["none" if v == "" else "no" if v is False else str(v) for v in values]
+    return f"{name} {' or '.join(texts)}" if name == "options" else f"{name} {', '.join(texts)}"
 
 
 def commands() -> str:
@@ -105,7 +159,8 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"tables.md": tables, "formats.md": formats, "findings.md": findings, "commands.md": commands}
+PAGES = {"tables.md": tables, "formats.md": formats, "findings.md": findings, "commands.md": commands,
+         "fingerprints.md": fingerprints}  # fmt: skip
 
 
 def stale() -> list[str]:

@@ -47,7 +47,13 @@ def test_check_names_file_entry_and_mend(tmp_path: Path) -> None:
         "timezone = 'Mars/Base'": "Asia/Tokyo",
         "colour = 'red'": "colour",
         "own = [": "not valid TOML",
-        "[analyse.scaner]\nx = 1": "names no analyser",
+        "[analyse.scaner]\nx = 1": "Did you mean 'scanner'?",
+        "[analyse.scanner]\nmin_dts = 1": "Did you mean 'min_dst'?",
+        "[analyse.scanner]\nmin_dst = 'ten'": "10 is usual",
+        "[analyse.scanner]\nmin_dst = 0": "above 0",
+        "[analyse.inside-talker]\nx = 1": "there is no threshold 'x'",
+        "[analyse.port-surge.investigation]\nmin_port = 1": "Did you mean 'min_ports'?",
+        "[analyse.port-surge]\ninvestigation = 1": "not a table",
     }.items():
         ran = noroshi("--config", write(tmp_path, bad), "config", "check")
         assert ran.code == 2, bad

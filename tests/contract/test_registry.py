@@ -66,6 +66,22 @@ def test_analysers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", registry.ANALYSERS)
+def test_every_threshold_that_is_read_is_declared_and_told(name: str) -> None:
+    """What `[analyse.NAME]` may hold is what the code asks for; the docs are made from it."""
+    import re
+
+    analyser = registry.analyser(name)
+    source = Path(str(import_module(registry.ANALYSERS[name].partition(":")[0]).__file__)).read_text("utf-8")
+    read = set(re.findall(r'\boption\(\s*scope, "(\w+)"', source))
+    read |= set(re.findall(r'scope\.options\.get\("(\w+)"', source))
+    assert read == {o.name for o in analyser.options}
+    for option in analyser.options:
+        assert option.default is None or option.default > 0
+        assert option.doc
+        assert not option.doc.endswith(".")
+
+
+@pytest.mark.parametrize("name", registry.ANALYSERS)
 def test_a_judgement_opens_nothing(name: str) -> None:
     """No analyser's file imports what would let it open a file, socket or clock."""
     import ast

@@ -12,7 +12,7 @@ import pytest
 from noroshi import registry
 from noroshi.lake.handle import Lake
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.sensor import Batch
 from noroshi.model.tables import TABLES
@@ -38,6 +38,7 @@ class Heavy:
     kinds = ("scanner",)
     needs_telescope = True
     doc = "Sources with many packets."
+    options = (Option("least", 10, "packets a day"),)
 
     def reduce(self, query: Query, scope: Scope) -> Any:
         text = (

@@ -47,18 +47,10 @@ def show(state: State) -> int:
 @verb("check", parent=command)
 def check(state: State) -> int:
     """Checks the configuration; exit status 2 and the entry to mend when it is wrong."""
-    from noroshi.registry import ANALYSERS
+    from noroshi.work.options import check as check_options
 
     config = state.config()
-    unknown = sorted(set(config.analyse) - set(ANALYSERS))
-    if unknown:
-        from noroshi.model.errors import ConfigError
-
-        raise ConfigError(
-            f"[analyse.{unknown[0]}] names no analyser",
-            where=str(config.path),
-            todo=f"Known: {', '.join(ANALYSERS)}.",
-        )
+    check_options(config)
     if state.json:
         out.emit({"path": str(config.path) if config.path else None, "problems": []})
     else:

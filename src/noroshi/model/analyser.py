@@ -83,6 +83,16 @@ class Scope:
         return "(" + " OR ".join(parts) + ")"
 
 
+@dataclass(frozen=True)
+class Option:
+    """A threshold that `[analyse.NAME]` of noroshi.toml may set."""
+
+    name: str
+    default: float | None
+    """A number above 0; None for a table of another analyser's thresholds."""
+    doc: str
+
+
 class Analyser(Protocol):
     """One file in `analyse/`, one row in the registry."""
 
@@ -93,6 +103,8 @@ class Analyser(Protocol):
     needs_telescope: bool
     """It divides by a size: without a telescope it leaves no finding and the run of `analyse` says so."""
     doc: str
+    options: tuple[Option, ...]
+    """What can be set; anything else in `[analyse.NAME]` is an error."""
 
     def reduce(self, query: Query, scope: Scope) -> Any:
         """The small result the judgement needs, by SQL. Only rows of `scope.day`, unless the analyser says

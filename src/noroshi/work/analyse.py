@@ -18,6 +18,7 @@ from noroshi import registry
 from noroshi.model.analyser import Analyser, Query, Scope, Telescope
 from noroshi.model.finding import Finding, iso
 from noroshi.model.tlp import Tlp
+from noroshi.work.options import check as check_options
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -53,8 +54,9 @@ def analyse(
     """Judges every day that changed since it was last judged, and stores what is new or changed.
 
     names: analysers to run; all when empty. again: judge every day. advance: called after each day with how
-    many of how many are done.
+    many of how many are done. Raises ConfigError when `[analyse]` holds what no analyser knows.
     """
+    check_options(config)
     outcome = Outcome(retagged=retag(lake))
     if outcome.retagged:
         outcome.notes.append(f"Newer fingerprint rules changed the tags of {outcome.retagged:,} stored rows.")

@@ -31,7 +31,7 @@ from noroshi.analyse.darknet.dos_replies import Event, Reduced
 from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration, quantity, quantity_range, when_many
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject, iso
 
 MIN_REPLIES = 10
@@ -98,6 +98,10 @@ class DosVictim:
     kinds: tuple[str, ...] = ("dos-victim",)
     needs_telescope = True
     doc = "Victims of DoS attacks with forged sources, from backscatter; thresholds scale with the telescope."
+    options = (
+        Option("min_replies", MIN_REPLIES, "replies of an attack, once repetitions are taken out"),
+        Option("min_dst", MIN_DST, "telescope addresses they reach"),
+    )
 
     def reduce(self, query: Query, scope: Scope) -> Reduced:
         """Events of replies, and the level of stray replies, of the scope's day."""

@@ -19,7 +19,7 @@ from typing import Any
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.investigation_scanner import investigation_sources
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 IOT_PORTS = {
@@ -82,6 +82,14 @@ class InfectedHost:
     doc = (
         "Hosts that scan as IoT malware does: class `mirai` (sequence number = destination, and a second "
         "trait) and class `iot-without-mirai`. Those of own networks are marked and listed first."
+    )
+    options = (
+        Option("max_findings", MAX_FINDINGS, "findings a day and telescope; the rest is counted"),
+        Option(
+            "investigation",
+            None,
+            "a table: thresholds of investigation-scanner, whose sources are left out",
+        ),
     )
 
     def reduce(self, query: Query, scope: Scope) -> Reduced:

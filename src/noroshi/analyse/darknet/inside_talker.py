@@ -61,6 +61,7 @@ class InsideTalker:
     kinds: tuple[str, ...] = ("inside-talker",)
     needs_telescope = True
     doc = "Addresses inside the telescope that send: contamination, and what it does to the effective size."
+    options = ()
 
     def reduce(self, query: Query, scope: Scope) -> list[dict[str, Any]]:
         """One row per telescope address that sent on the scope's day: counts by what it sent."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.organisations import UNNAMED, Entry, organisations
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 if TYPE_CHECKING:
@@ -86,6 +86,16 @@ class InvestigationScanner:
     doc = (
         "Sources that survey the Internet: on a list of scanning organisations, many ports and packets per "
         "monitored address, slow over a week, or a group in one /24. Without a telescope only lists are used."
+    )
+    options = (
+        Option("min_ports", MIN_PORTS, "ports a day"),
+        Option("min_packets_per_address", MIN_PACKETS_PER_ADDRESS, "packets a day per monitored address"),
+        Option(
+            "list_days",
+            LIST_DAYS,
+            "days before and after its date for which a list of organisations is believed",
+        ),
+        Option("max_findings", MAX_FINDINGS, "findings a day and telescope; the rest is counted"),
     )
 
     def reduce(self, query: Query, scope: Scope) -> Reduced:

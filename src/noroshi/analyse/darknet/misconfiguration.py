@@ -15,7 +15,7 @@ from noroshi.analyse.darknet.dos_replies import utc
 from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 MAX_DST = 3
@@ -93,6 +93,13 @@ class Misconfiguration:
     kinds: tuple[str, ...] = ("misconfiguration",)
     needs_telescope = True
     doc = "Sources that keep sending the same to at most three addresses: misconfigured or misdirected."
+    options = (
+        Option(
+            "min_packets", MIN_OTHER, "packets a day of a payload that is not typical of misconfiguration"
+        ),
+        Option("min_hours", MIN_HOURS, "hours of the day in which it shows"),
+        Option("max_findings", MAX_FINDINGS, "findings a day and telescope; the loudest are named"),
+    )
 
     def reduce(self, query: Query, scope: Scope) -> list[dict[str, Any]]:
         """One row per outside source, protocol, port and payload that met at most MAX_DST addresses."""

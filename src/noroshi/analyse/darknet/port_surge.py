@@ -26,7 +26,7 @@ import numpy as np
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.investigation_scanner import sources_by_day
 from noroshi.analyse.darknet.telescope import live_spans, seconds
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 if TYPE_CHECKING:
@@ -112,6 +112,20 @@ class PortSurge:
     doc = (
         "Ports probed by many more sources than at the same hour of the last 28 days, investigation scanners "
         "left out. Needs 7 days of history; looks back 90 days."
+    )
+    options = (
+        Option("min_z", MIN_Z, "robust z-score of the hour's sources against the same hour of 28 days"),
+        Option("min_nets", MIN_NETS, "/16 networks the sources come from"),
+        Option(
+            "top_share",
+            TOP_SHARE,
+            "share of all packets from which a port is always busy and left to the report",
+        ),
+        Option(
+            "investigation",
+            None,
+            "a table: thresholds of investigation-scanner, whose sources are left out",
+        ),
     )
 
     def reduce(self, query: Query, scope: Scope) -> Reduced:

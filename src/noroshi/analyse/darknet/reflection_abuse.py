@@ -16,7 +16,7 @@ from noroshi.analyse.darknet.dos_replies import utc
 from noroshi.analyse.darknet.probe import option
 from noroshi.analyse.darknet.wording import duration, quantity
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 AMPLIFIERS = {
@@ -116,6 +116,10 @@ class ReflectionAbuse:
     needs_telescope = True
     doc = (
         "Addresses that many servers answer unasked: reflection attacks on them, over TCP or UDP amplifiers."
+    )
+    options = (
+        Option("min_reflectors", MIN_REFLECTORS, "servers that answer the address in its busiest hour"),
+        Option("min_packets", MIN_PACKETS, "answers it gets in the day"),
     )
 
     def reduce(self, query: Query, scope: Scope) -> dict[str, Any]:

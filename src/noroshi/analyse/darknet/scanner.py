@@ -20,7 +20,7 @@ from typing import Any
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.stats import garwood
 from noroshi.model import address
-from noroshi.model.analyser import Query, Scope
+from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 MIN_DST = 10
@@ -103,6 +103,18 @@ class Scanner:
     doc = (
         "Sources that scan: horizontally, vertically or in blocks; their tool, coverage and world-wide rate. "
         "Coverage and rate need a telescope; without one they are left out."
+    )
+    options = (
+        Option("min_dst", MIN_DST, "addresses of the telescope a horizontal scan visits, at most"),
+        Option(
+            "min_dst_share",
+            MIN_DST_SHARE,
+            "share of a small telescope that is enough; at least three addresses",
+        ),
+        Option(
+            "min_ports", MIN_PORTS, "ports of one address that make a scan vertical, or of many a block scan"
+        ),
+        Option("max_findings", MAX_FINDINGS, "findings a day and telescope; the rest is counted"),
     )
 
     def reduce(self, query: Query, scope: Scope) -> Reduced:
