@@ -21,7 +21,7 @@ from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
 from noroshi.model.tables import TABLES
 
-QUEUE_BYTES = 96 << 20
+QUEUE_BYTES = 48 << 20
 """Decoded rows waiting for a writer thread; write() blocks beyond this, which bounds memory."""
 OPEN_FILES = 8
 """Files one thread keeps open for one run: the days a batch of any sane capture touches at a time."""

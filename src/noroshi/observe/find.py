@@ -87,7 +87,7 @@ class _Walk:
             try:
                 status = os.stat(step.path)
             except (OSError, ValueError) as e:
-                yield _unreadable(step.path, e)
+                yield _unreadable(step.path, e, named=step.above is None)
                 continue
             identity = (status.st_dev, status.st_ino)
             if stat.S_ISDIR(status.st_mode):
@@ -123,7 +123,7 @@ def _identity(path: PathLike) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _unreadable(path: str, e: OSError | ValueError) -> Found:
+def _unreadable(path: str, e: OSError | ValueError, named: bool = False) -> Found:
     try:
         status = os.lstat(path)
         link, ctime_ns = stat.S_ISLNK(status.st_mode), status.st_ctime_ns
@@ -134,7 +134,7 @@ def _unreadable(path: str, e: OSError | ValueError) -> Found:
     elif link:
         reason, problem = "broken-link", "is a link that leads nowhere"
     elif isinstance(e, FileNotFoundError):
-        reason, problem = "vanished", "there is no such file (any more)"
+        reason, problem = "vanished", "there is no such file" if named else "was gone when it was to be read"
     else:
         reason, problem = "unreadable", f"cannot be looked at: {getattr(e, 'strerror', None) or e}"
     return Found(path, ctime_ns=ctime_ns, reason=reason, problem=problem)

@@ -11,7 +11,7 @@ import numpy as np
 
 from noroshi.wire import payload, tcpoptions
 from noroshi.wire.jit import helper, kernel
-from noroshi.wire.read import be16, be32
+from noroshi.wire.read import be16, be32, be64
 
 # What became of a packet. Reasons from LINK on are rejects.
 OK, NOT_IP, LINK, CUT, IP_HEADER, IP_LENGTH, EXTENSIONS, TRANSPORT_CUT, TIME, NO_TIME = range(10)
@@ -91,11 +91,6 @@ def _network(buf, p, end, link):
 
 
 @helper
-def _half(buf, p):
-    return (be32(buf, p) << 32) | be32(buf, p + 4)
-
-
-@helper
 def _skip_extensions(buf, p, end, proto):
     """(transport offset, its protocol, fragment offset, OK or reason) behind an IPv6 header."""
     fragment = 0
@@ -141,10 +136,10 @@ def _quoted(buf, p, end, n, iq, ii):
         if p + 40 > end:
             return 0
         proto = np.int64(buf[p + 6])
-        iq[n, 0] = _half(buf, p + 8)
-        iq[n, 1] = _half(buf, p + 16)
-        iq[n, 2] = _half(buf, p + 24)
-        iq[n, 3] = _half(buf, p + 32)
+        iq[n, 0] = be64(buf, p + 8)
+        iq[n, 1] = be64(buf, p + 16)
+        iq[n, 2] = be64(buf, p + 24)
+        iq[n, 3] = be64(buf, p + 32)
         p, proto, fragment, _bad = _skip_extensions(buf, p + 40, end, proto)
     else:
         return 0
@@ -207,10 +202,10 @@ def one(buf, p, cap, link, n, q, i, iq, ii):
         length = body + 40
         i[n, 4] = np.int64(buf[p + 7])
         proto = np.int64(buf[p + 6])
-        q[n, 0] = _half(buf, p + 8)
-        q[n, 1] = _half(buf, p + 16)
-        q[n, 2] = _half(buf, p + 24)
-        q[n, 3] = _half(buf, p + 32)
+        q[n, 0] = be64(buf, p + 8)
+        q[n, 1] = be64(buf, p + 16)
+        q[n, 2] = be64(buf, p + 24)
+        q[n, 3] = be64(buf, p + 32)
         last = min(end, p + length) if body else end
         p, proto, fragment, bad = _skip_extensions(buf, p + 40, last, proto)
         if bad:

@@ -48,6 +48,8 @@ def _choose() -> bool:
 
 
 CACHED = _choose()
+CHECKED = os.environ.get("NOROSHI_BOUNDSCHECK") == "1"
+"""Kernels check every index: slow, for the fuzz tests."""
 
 import numba  # noqa: E402  (its cache folder must be chosen first)
 
@@ -60,8 +62,7 @@ def kernel(function: Function) -> Function:
 
     NOROSHI_BOUNDSCHECK=1 compiles with bounds checks, for the fuzz tests.
     """
-    check = os.environ.get("NOROSHI_BOUNDSCHECK") == "1"
-    compiled: Function = numba.njit(cache=CACHED and not check, boundscheck=check, **_OPTIONS)(function)
+    compiled: Function = numba.njit(cache=CACHED and not CHECKED, boundscheck=CHECKED, **_OPTIONS)(function)
     return compiled
 
 

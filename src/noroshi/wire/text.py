@@ -101,28 +101,25 @@ def texts(hi: U64, lo: U64) -> tuple[I32, U8]:
 
 
 @kernel
-def intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, seed):
-    """Give equal (hi, lo) equal ids in order of first appearance; the number of different ones.
+def intern(values, n, ids, unique, slots, seed):
+    """Give equal values equal ids in order of first appearance; the number of different ones.
 
-    slots: int32, all zero, a power of two more than 2n long. ids receives n ids, out_hi and out_lo the
-    different values.
+    slots: int32, all zero, a power of two more than 2n long. ids receives n ids, unique the different values.
     """
     mask = np.uint64(slots.size - 1)
     count = 0
     for k in range(n):
-        h = (lo[k] ^ seed) * np.uint64(0x9E3779B97F4A7C15)
-        h = (h ^ (h >> np.uint64(29)) ^ hi[k]) * np.uint64(0xBF58476D1CE4E5B9)
+        h = (values[k] ^ seed) * np.uint64(0x9E3779B97F4A7C15)
         at = (h ^ (h >> np.uint64(32))) & mask
         while True:
             s = slots[at]
             if s == 0:
                 slots[at] = count + 1
-                out_hi[count] = hi[k]
-                out_lo[count] = lo[k]
+                unique[count] = values[k]
                 ids[k] = count
                 count += 1
                 break
-            if out_lo[s - 1] == lo[k] and out_hi[s - 1] == hi[k]:
+            if unique[s - 1] == values[k]:
                 ids[k] = s - 1
                 break
             at = (at + np.uint64(1)) & mask

@@ -40,7 +40,7 @@ FLOWS = Table(
         Column("rules_version", "int32", "Version of the rules that gave `tool` and `class`."),
         Column("ip_id", "int32", f"IPv4 identification: {_SHARED}.", "", True),
         Column("tcp_window", "int32", f"TCP window: {_SHARED}.", "", True),
-        Column("tcp_options", "string", f"TCP options in order, as `M,N,W8,S`: {_SHARED}; empty without any.", "", True),
+        Column("tcp_options", "string", f"TCP options, as `M,N,W8,S`: {_SHARED}; empty without any.", "", True),
         Column("mss", "int32", f"TCP maximum segment size option: {_SHARED}.", "bytes", True),
         Column("df", "bool", f"IPv4 don't-fragment bit: {_SHARED}.", "", True),
         Column("seq_is_dst", "bool", f"The sequence number is the destination address (Mirai): {_SHARED}.", "", True),

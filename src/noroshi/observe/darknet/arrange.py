@@ -36,15 +36,18 @@ U8 = npt.NDArray[np.uint8]
     range(11)
 )
 
-ROW_BYTES = 288
-"""Room one row takes in a lease while it is arranged."""
+ROW_BYTES = 144
+"""Room one row takes in the lease its columns live in."""
+SCRATCH_BYTES = 160
+"""Room one row takes besides, while it is arranged and its links are summed."""
 
 
 @dataclass(frozen=True)
 class Arranged:
-    """n rows, column by column, in memory of `lease`."""
+    """n rows, column by column, in memory of `lease` and `scratch`."""
 
     lease: Lease
+    scratch: Lease
     rows: Columns
     order: I64
     """Lines of `rows`, in order."""
@@ -57,15 +60,18 @@ class Arranged:
     """Rows that quote a packet."""
     src: tuple[U64, U64]
     """The different sources in order; A_SRC numbers them."""
-    dst: tuple[I32, U64, U64]
-    """Number by row, and the different destinations."""
+    dst: tuple[U64, U64]
+    """Destination by row."""
     options: tuple[I32, list[int]]
     """Number by row, and the different signatures."""
 
 
 @kernel
-def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo):
-    """Rows in order into the arranged arrays; the number of different sources (runs)."""
+def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo, sink):
+    """Rows in order into the arranged arrays; the number of different sources (runs).
+
+    sink: int64 of one; receives a number that means nothing, so that the reads ahead are not optimised away.
+    """
     sources = 0
     last_hi = np.int64(0)
     last_lo = np.int64(0)
@@ -116,7 +122,8 @@ def gather(order, n, q, i, i32, i16, i64, traits, kinds, martian, opt, dst_hi, d
         i32[6, k] = i[r, 12]
         i64[0, k] = -1 if t & 64 else np.int64(i[r, 14]) & 0xFFFF_FFFF
         i64[1, k] = -1 if t & 128 else np.int64(i[r, 15]) & 0xFFFF_FFFF
-    return sources if touched != 1 << 62 else sources + 0
+    sink[0] = touched
+    return sources
 
 
 @kernel
@@ -214,18 +221,20 @@ def source_order(rows: Columns, chosen: I64, lease: Lease) -> I64:
     return order
 
 
-def _interned(hi: U64, lo: U64, lease: Lease) -> tuple[I32, U64, U64]:
-    n = len(lo)
-    slots = lease.array(1 << max(2 * n - 1, 16).bit_length(), np.int32)
+def _signatures(options: U64, ids: I32, scratch: Lease) -> list[int]:
+    """The different signatures; ids receives their numbers by row."""
+    n = len(options)
+    slots = scratch.array(1 << max(2 * n - 1, 16).bit_length(), np.int32)
     slots[:] = 0
-    ids, out_hi, out_lo = lease.array(n, np.int32), lease.array(n, np.uint64), lease.array(n, np.uint64)
-    count = text.intern_pairs(hi, lo, n, ids, out_hi, out_lo, slots, SEED)
-    return ids, out_hi[:count], out_lo[:count]
+    unique = scratch.array(n, np.uint64)
+    found: list[int] = unique[: text.intern(options, n, ids, unique, slots, SEED)].tolist()
+    return found
 
 
-def arrange(rows: Columns, chosen: I64, lease: Lease) -> Arranged:
-    """The chosen rows in order of their sources, with tool and class; lease: at least ROW_BYTES for each."""
-    order = source_order(rows, chosen, lease)
+def arrange(rows: Columns, chosen: I64, lease: Lease, scratch: Lease) -> Arranged:
+    """The chosen rows in order of their sources, with tool and class. Columns stand in `lease`
+    (ROW_BYTES a row at least), what is needed on the way in `scratch` (SCRATCH_BYTES)."""
+    order = source_order(rows, chosen, scratch)
     n = len(order)
     i32, i16, i64 = (
         lease.array((11, n), np.int32),
@@ -233,24 +242,26 @@ def arrange(rows: Columns, chosen: I64, lease: Lease) -> Arranged:
         lease.array((7, n), np.int64),
     )
     bits, nulls = lease.array((11, (n + 7) // 8), np.uint8), np.empty(11, np.int64)
-    traits, kinds, martian = lease.array(n, np.uint8), lease.array(n, np.uint8), lease.array(n, np.int8)
-    opt, dst_hi, dst_lo, src_hi, src_lo = (lease.array(n, np.uint64) for _ in range(5))
+    option_ids = lease.array(n, np.int32)
+    traits, kinds, martian = scratch.array(n, np.uint8), scratch.array(n, np.uint8), scratch.array(n, np.int8)
+    opt, dst_hi, dst_lo, src_hi, src_lo = (scratch.array(n, np.uint64) for _ in range(5))
     sources = gather(
-        order, n, rows.longs, rows.ints, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo
+        order, n, rows.longs, rows.ints, i32, i16, i64, traits, kinds, martian, opt, dst_hi, dst_lo, src_hi, src_lo,
+        np.empty(1, np.int64),
     )  # fmt: skip
     bitmaps(n, traits, i32, bits, nulls)
-    option_ids, _, unique = _interned(np.zeros(n, np.uint64), opt, lease)
-    signatures: list[int] = unique.tolist()
+    signatures = _signatures(opt, option_ids, scratch)
     known = rules.current()
     forms = [-3 if s == c.MIXED_OPTIONS else known.option_form(tcpoptions.text(s)) for s in signatures]
     if n:
         i32[A_OPTION] = np.array(forms, np.int32)[option_ids]
     tagging.tag(
-        n, known.table, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT], i16[A_TTL], i16[A_FLAGS],
-        i64[A_SEQ], i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], traits, i32[A_OPTION], i32[A_PAYLOAD],
+        n, known.table, known.starts, known.codes, known.sets, i16[A_PROTO], i32[A_SPORT], i32[A_DPORT],
+        i16[A_TTL], i16[A_FLAGS], i64[A_SEQ], i64[A_ACK], i32[A_IP_ID], i32[A_WINDOW], i32[A_MSS], traits,
+        i32[A_OPTION], i32[A_PAYLOAD],
         martian, tagging.REPLY_CODES, tagging.MISCONFIGURED_CODES, i32[A_TOOL], i32[A_CLASS],
     )  # fmt: skip
     return Arranged(
-        lease, rows, order, i16, i32, i64, bits, nulls, (kinds & c.QUOTES) != 0, (src_hi[:sources], src_lo[:sources]),
-        _interned(dst_hi, dst_lo, lease), (option_ids, signatures),
+        lease, scratch, rows, order, i16, i32, i64, bits, nulls, (kinds & c.QUOTES) != 0,
+        (src_hi[:sources], src_lo[:sources]), (dst_hi, dst_lo), (option_ids, signatures),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from noroshi.model.sensor import Reading
 from noroshi.wire import pcap, pcapng
 from noroshi.wire.room import Lease, Pool
 
-CHUNK = 16 << 20
+CHUNK = 12 << 20
 """Bytes read at a time: some 200,000 packets of a darknet, enough to make columns of, small enough that a few
 of them in flight stay far below the memory bound."""
 LIMIT = 1 << 18

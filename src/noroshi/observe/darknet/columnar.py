@@ -26,14 +26,15 @@ def buffer(values: npt.NDArray[Any], lease: Lease | None = None) -> Any:
     return pa.foreign_buffer(values.ctypes.data, values.nbytes, base=lease)
 
 
-def packed(hi: a.U64, lo: a.U64) -> pa.Array[Any]:
-    """Addresses in their stored form."""
+def packed(hi: a.U64, lo: a.U64, lease: Lease | None = None) -> pa.Array[Any]:
+    """Addresses in their stored form; with a lease, in its memory."""
     import pyarrow as pa
 
     n = len(lo)
-    offsets, data = np.empty(n + 1, np.int32), np.empty(17 * n, np.uint8)
+    make = lease.array if lease else np.empty
+    offsets, data = make(n + 1, np.int32), make(17 * n, np.uint8)
     used = text.pack(hi, lo, n, offsets, data)
-    return pa.Array.from_buffers(pa.binary(), n, [None, buffer(offsets), buffer(data[:used])])
+    return pa.Array.from_buffers(pa.binary(), n, [None, buffer(offsets, lease), buffer(data[:used], lease)])
 
 
 def _inner(x: a.Arranged) -> list[pa.Array[Any]]:
@@ -96,7 +97,7 @@ def flows(x: a.Arranged) -> pa.Table:
     inner = _inner(x)
     made = {
         "src_ip": dictionary(x.i32[a.A_SRC], packed(*x.src)),
-        "dst_ip": dictionary(x.dst[0], packed(*x.dst[1:])),
+        "dst_ip": packed(*x.dst, x.lease),
         "src_port": plain(pa.int32(), x.i32[a.A_SPORT]),
         "dst_port": plain(pa.int32(), x.i32[a.A_DPORT]),
         "protocol": plain(pa.int16(), x.i16[a.A_PROTO]),

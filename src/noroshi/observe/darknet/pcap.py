@@ -94,7 +94,7 @@ class PcapngSensor:
 
 def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: SimpleQueue[U64]) -> _Reduced:
     """First stage: the rows of one chunk, in its place of the arena."""
-    from noroshi.observe.darknet.rows import SEED, reduce
+    from noroshi.observe.darknet.rows import KEYS, reduce
     from noroshi.wire import decode
 
     start = place * arena.limit
@@ -107,7 +107,8 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
         slots.fill(0)
         count = reduce(
             chunk.buf, *chunk.index, chunk.link, chunk.one_link, chunk.base, chunk.count, decode.EARLIEST_US,
-            latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part], slots, SEED, status,
+            latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part], slots, KEYS, status,
+            np.empty(1, np.uint64),
         )  # fmt: skip
     finally:
         scratch.put(slots)  # whoever waits for it must not wait for ever when this chunk failed
@@ -143,7 +144,7 @@ class _Pipeline:
     """The three stages over one source."""
 
     def __init__(self, reading: Reading, pool: ThreadPoolExecutor) -> None:
-        from noroshi.observe.darknet.arrange import ROW_BYTES
+        from noroshi.observe.darknet.arrange import ROW_BYTES, SCRATCH_BYTES
         from noroshi.observe.darknet.chunks import LIMIT
         from noroshi.observe.darknet.links import Links
         from noroshi.observe.darknet.rows import Arena, Minute, slots_for
@@ -154,6 +155,7 @@ class _Pipeline:
         self.latest = reading.source_date_us + DAY_US
         self.links = Links(tuple(prefix_range(p) for p in reading.inside))
         self.room = Pool(ROW_BYTES * LIMIT + 4096)
+        self.scratch_room = Pool(SCRATCH_BYTES * LIMIT + 4096)
         self.arena = Arena(LIMIT, WAITING + 2 * workers + 3)
         self.free = PriorityQueue[int]()
         for place in range(self.arena.places):
@@ -215,12 +217,12 @@ class _Pipeline:
         from noroshi.observe.darknet.columnar import flows
         from noroshi.observe.darknet.rows import living
 
-        lease = self.room.lend()
-        rows = lease.array(reduced.stop - reduced.start, np.int64)
+        scratch = self.scratch_room.lend()
+        rows = scratch.array(reduced.stop - reduced.start, np.int64)
         count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
         if not count:
             return _Ready(reduced.place, None, None)
-        arranged = arrange(self.arena.columns, rows[:count], lease)
+        arranged = arrange(self.arena.columns, rows[:count], self.room.lend(), scratch)
         return _Ready(reduced.place, arranged, flows(arranged))
 
     def _deliver(self) -> Iterator[Batch]:

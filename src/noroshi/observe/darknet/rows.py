@@ -20,35 +20,43 @@ from noroshi.wire.jit import helper, kernel
 
 U64 = npt.NDArray[np.uint64]
 
+KEYS = np.array([secrets.randbits(64) | 1 for _ in range(10)], np.uint64)
+"""Multipliers of the hash, drawn anew by each process: senders cannot choose tuples that collide. Results do not
+depend on them. Source: multilinear hashing (Carter and Wegman 1979), then the murmur3 finaliser's last steps."""
 SEED = np.uint64(secrets.randbits(64))
-"""Keeps senders from choosing tuples that collide; results do not depend on it."""
 
 
 @helper
-def _mix(h, v):
-    h = (h ^ np.uint64(v)) * np.uint64(0x9E3779B97F4A7C15)
-    return h ^ (h >> np.uint64(29))
-
-
-@helper
-def _hash(q, i, iq, ii, k, seed):
-    h = _mix(seed, q[k, 1])
-    h = _mix(h, q[k, 3])
-    h = _mix(h, q[k, 0] ^ (q[k, 2] << 1))
-    h = _mix(h, (np.int64(i[k, 1]) << 48) | (np.int64(i[k, 2]) << 32) | np.int64(i[k, 0]))
-    h = _mix(
-        h,
-        (np.int64(i[k, 6]) << 32) | (np.int64(i[k, 5]) << 16) | (np.int64(i[k, 4]) << 8) | np.int64(i[k, 3]),
+def _hash(q, i, iq, ii, k, keys):
+    # Independent products, so that they overlap; a chain of mixing steps took twice the time.
+    h = np.uint64(q[k, 1]) * keys[0] + np.uint64(q[k, 3]) * keys[1]
+    h += np.uint64((np.int64(i[k, 1]) << 48) | (np.int64(i[k, 2]) << 32) | np.int64(i[k, 0])) * keys[2]
+    h += (
+        np.uint64(
+            (np.int64(i[k, 6]) << 32)
+            | (np.int64(i[k, 5]) << 16)
+            | (np.int64(i[k, 4]) << 8)
+            | np.int64(i[k, 3])
+        )
+        * keys[3]
     )
+    h += np.uint64(q[k, 0]) * keys[4] + np.uint64(q[k, 2]) * keys[5]
     kind = i[k, 13]
     if kind:
         if kind & 1:
-            h = _mix(h, (np.int64(i[k, 14]) << 32) ^ np.int64(i[k, 15]))
+            h += np.uint64((np.int64(i[k, 14]) << 32) ^ (np.int64(i[k, 15]) & 0xFFFF_FFFF)) * keys[6]
         if kind & 2:
-            h = _mix(h, iq[k, 1] ^ (iq[k, 0] << 1))
-            h = _mix(h, iq[k, 3] ^ (iq[k, 2] << 1))
-            h = _mix(h, (np.int64(ii[k, 0]) << 32) | (np.int64(ii[k, 1]) << 16) | np.int64(ii[k, 2]))
-    return _mix(h, 0x2545F4914F6CDD1D)
+            h += (
+                np.uint64(iq[k, 1] ^ (iq[k, 0] << 1)) * keys[7]
+                + np.uint64(iq[k, 3] ^ (iq[k, 2] << 1)) * keys[8]
+            )
+            h += (
+                np.uint64((np.int64(ii[k, 0]) << 32) | (np.int64(ii[k, 1]) << 16) | np.int64(ii[k, 2]))
+                * keys[9]
+            )
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> np.uint64(33))
 
 
 @helper
@@ -95,34 +103,87 @@ def _merge(q, i, k, r):
     i[r, 11] = nulls | (a & 0x15 & ~(nulls >> 1))
 
 
+@helper
+def _move(q, i, iq, ii, k, r):
+    """Copy row k to row r, which lies before it."""
+    for c in range(8):
+        q[r, c] = q[k, c]
+    for c in range(16):
+        i[r, c] = i[k, c]
+    if i[k, 13] & 2:
+        for c in range(4):
+            iq[r, c] = iq[k, c]
+        for c in range(3):
+            ii[r, c] = ii[k, c]
+
+
+AHEAD = 48
+"""Packets decoded before their rows are looked up: their slots are then asked for together, where one by one
+each would be waited for, and their lines (6 KiB) are still in the first-level cache."""
+
+
 @kernel
 def reduce(
-    buf, off, cap, ts, link, one_link, base, count, tmin, tmax, q, i, iq, ii, hashes, slots, seed, status
+    buf,
+    off,
+    cap,
+    ts,
+    link,
+    one_link,
+    base,
+    count,
+    tmin,
+    tmax,
+    q,
+    i,
+    iq,
+    ii,
+    hashes,
+    slots,
+    keys,
+    status,
+    sink,
 ):
-    """Decode packets 0..count of an index and aggregate them into rows 0..; the number of rows."""
+    """Decode packets 0..count of an index and aggregate them into rows 0..; the number of rows.
+
+    sink: uint64 of one; receives a number that means nothing, so that the reads ahead are not optimised away.
+    """
     rows = 0
     mask = np.uint64(slots.size - 1)
-    for k in range(count):
-        bad = decode.row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, rows, q, i, iq, ii)
-        status[k] = bad
-        if bad:
-            continue
-        h = _hash(q, i, iq, ii, rows, seed)
-        tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
-        at = h & mask
-        while True:
-            slot = slots[at]
-            if slot == 0:
-                slots[at] = tag | np.uint64(rows + 1)
-                hashes[rows] = h
-                rows += 1
-                break
-            if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
-                r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
-                if _same(q, i, iq, ii, rows, r):
-                    _merge(q, i, rows, r)
+    touched = np.uint64(0)
+    start = 0
+    while start < count:
+        stop = min(start + AHEAD, count)
+        end = rows
+        for k in range(start, stop):
+            bad = decode.row(buf, off, cap, ts, link, one_link, base, k, tmin, tmax, end, q, i, iq, ii)
+            status[k] = bad
+            if bad == 0:
+                hashes[end] = _hash(q, i, iq, ii, end, keys)
+                end += 1
+        for k in range(rows, end):
+            touched ^= slots[hashes[k] & mask]
+        for k in range(rows, end):
+            h = hashes[k]
+            tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
+            at = h & mask
+            while True:
+                slot = slots[at]
+                if slot == 0:
+                    slots[at] = tag | np.uint64(rows + 1)
+                    if k != rows:
+                        _move(q, i, iq, ii, k, rows)
+                        hashes[rows] = h
+                    rows += 1
                     break
-            at = (at + np.uint64(1)) & mask
+                if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
+                    r = np.int64(slot & np.uint64(0xFFFF_FFFF)) - 1
+                    if _same(q, i, iq, ii, k, r):
+                        _merge(q, i, k, r)
+                        break
+                at = (at + np.uint64(1)) & mask
+        start = stop
+    sink[0] = touched
     return rows
 
 

@@ -28,6 +28,9 @@ ANY = -2
 ) = range(17)  # fmt: skip
 CONDITIONS = 17
 
+GROUPS = 4
+"""TCP SYN, other TCP, UDP, ICMP: a row is held against the rules of its own group only."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -47,7 +50,11 @@ class RuleSet:
     version: int
     rules: tuple[Rule, ...]
     table: npt.NDArray[np.int64]
-    """CONDITIONS x rules."""
+    """CONDITIONS x rules, sorted into GROUPS; the order within a group is that of the file."""
+    starts: npt.NDArray[np.int64]
+    """Where each group begins in the table, and where the last one ends."""
+    codes: npt.NDArray[np.int64]
+    """Code of the tool by column of the table."""
     sets: npt.NDArray[np.int64]
     """Members of all sets, each set ended by -9; a condition holds where its set begins."""
     options: tuple[str, ...]
@@ -113,8 +120,27 @@ def parse(text: str) -> RuleSet:
         columns.append(_conditions(entry, options, sets))
         columns[-1][SPOOFED] = int(head["name"] == "flood-kit")
         rules.append(Rule(**head, conditions=entry))
-    table = np.array(columns, np.int64).T.copy()
-    return RuleSet(raw["version"], tuple(rules), table, np.array(sets, np.int64), tuple(options))
+    groups = np.array([_group(column, sets) for column in columns])
+    order = np.argsort(groups, kind="stable")
+    table = np.array(columns, np.int64)[order].T.copy()
+    starts = np.searchsorted(groups[order], np.arange(GROUPS + 1)).astype(np.int64)
+    codes = (order + 1).astype(np.int64)
+    return RuleSet(
+        raw["version"], tuple(rules), table, starts, codes, np.array(sets, np.int64), tuple(options)
+    )
+
+
+def _group(column: list[int], sets: list[int]) -> int:
+    """Which of GROUPS a rule belongs to; ValueError for one that would have to stand in two."""
+    if column[PROTO] in (17, 1):
+        return 2 if column[PROTO] == 17 else 3
+    start = column[FLAG_SET]
+    if column[PROTO] != 6 or start == ANY:
+        raise ValueError("fingerprints.toml: a rule needs a protocol, and a TCP rule its flags")
+    flags = sets[start : sets.index(-9, start)]
+    if 2 in flags and len(flags) > 1:
+        raise ValueError("fingerprints.toml: give SYN a rule of its own")
+    return 0 if flags == [2] else 1
 
 
 @cache

@@ -49,6 +49,8 @@ def _in_set(sets, start, value):
 def tag(
     n,
     table,
+    starts,
+    codes,
     sets,
     proto,
     sport,
@@ -75,7 +77,6 @@ def tag(
     option_form: RuleSet.option_form, -3 where the row's packets differ. martian: 1 where the source address
     cannot be one.
     """
-    rules = table.shape[1]
     for k in range(n):
         p = proto[k]
         # ECE, CWR and NS are set by hosts that offer congestion notification; they do not change the kind.
@@ -87,10 +88,17 @@ def tag(
         found = 0
         spoofed = martian[k] == 1
         if payload_code[k] != 2:
-            for r in range(rules):
-                if table[0, r] != p:
-                    continue
-                if table[12, r] != -2 and not _in_set(sets, table[12, r], f):
+            group = -1
+            if p == 6:
+                group = 0 if f == 2 else 1
+            elif p == 17:
+                group = 2
+            elif p == 1:
+                group = 3
+            first = starts[group] if group >= 0 else 0
+            last = starts[group + 1] if group >= 0 else 0
+            for r in range(first, last):
+                if group == 1 and not _in_set(sets, table[12, r], f):
                     continue
                 if table[7, r] != -2 and table[7, r] != seq_is_dst:
                     continue
@@ -120,7 +128,7 @@ def tag(
                     continue
                 if table[15, r] != -2 and not _in_set(sets, table[15, r], dport[k]):
                     continue
-                found = r + 1
+                found = codes[r]
                 if table[16, r] == 1:
                     spoofed = True
                 break
@@ -215,7 +223,8 @@ def retag(rows: pa.Table) -> pa.Table:
     forms = {v: known.option_form(v) for v in pc.unique(rows["tcp_options"]).to_pylist() if v is not None}
     tool, klass = np.empty(n, np.int32), np.empty(n, np.int32)
     tag(
-        n, known.table, known.sets, _numbers(rows, "protocol", np.int16), _numbers(rows, "src_port", np.int32),
+        n, known.table, known.starts, known.codes, known.sets,
+        _numbers(rows, "protocol", np.int16), _numbers(rows, "src_port", np.int32),
         _numbers(rows, "dst_port", np.int32), _numbers(rows, "ttl", np.int16), _numbers(rows, "tcp_flags", np.int16),
         _numbers(rows, "seq", np.int64), _numbers(rows, "ack", np.int64), _numbers(rows, "ip_id", np.int32),
         _numbers(rows, "tcp_window", np.int32), _numbers(rows, "mss", np.int32), _traits(rows),
