@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
+import deltalake
 import pytest
 
 from noroshi.lake.handle import Lake
@@ -126,4 +128,18 @@ def test_two_analyses_at_once_store_it_once(lake: Lake, shared: bool) -> None:
     for thread in works:
         thread.join()
     assert sorted(told) == [0, 0, 0, 1]
+    assert count(lake.snapshot(), "findings_history") == 1
+
+
+def test_another_is_first_while_the_table_is_made(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = deltalake.DeltaTable.create
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        create(*args, **options)
+        monkeypatch.undo()
+        assert len(Lake.open(lake.path).put_findings([finding()], JUDGED)) == 1
+        return deltalake.DeltaTable(lake.path / "findings")  # loaded anew, as create() does
+
+    monkeypatch.setattr(deltalake.DeltaTable, "create", overtaken)
+    assert lake.put_findings([finding()], JUDGED) == []
     assert count(lake.snapshot(), "findings_history") == 1

@@ -116,7 +116,7 @@ class Store:
         with locked(self.root / ".create.lock"):
             if self._open():
                 return False
-            # The handle stays at this version: what others commit next is a conflict, as it should be.
+            # create() loads the table anew: others may have committed by then, so a mutex is looked at again.
             self._delta = DeltaTable.create(
                 self.root,
                 self.table.arrow(partition=True),
@@ -180,11 +180,8 @@ class Store:
 
         now = int(time.time() * 1000)
         with self._lock, telling(self.root):
-            if mutex and mutex.value != self._mutex_value(mutex.name):
-                raise Conflict(
-                    "another process was first", where=str(self.root), todo="Run the command again."
-                )
-            if not self._open() and not self._create() and mutex:
+            made = not self._open() and self._create()
+            if mutex and max(mutex.value, 0 if made else -1) != self._mutex_value(mutex.name):
                 raise Conflict(
                     "another process was first", where=str(self.root), todo="Run the command again."
                 )
