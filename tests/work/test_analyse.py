@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ DAY_S = 86_400
 @pytest.fixture(autouse=True)
 def no_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Re-tagging has tests of its own."""
-    monkeypatch.setattr(work, "retag", lambda lake: 0)
+    monkeypatch.setattr(work, "retag", lambda lake: Counter())
     monkeypatch.setattr(work, "_rules_version", lambda: 1)
 
 

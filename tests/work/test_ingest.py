@@ -129,7 +129,8 @@ def test_a_folder_of_mixed_rubbish(lake: Lake, folder: Path) -> None:
     assert reasons["loop"] == "folder-loop"
     assert reasons["dangling"] == "broken-link"
     assert "zip archive" in results["archive.zip"].problem
-    assert "--as" in results["text.txt"].problem
+    assert "plain text" in results["text.txt"].problem
+    assert "--as" in results["zeros"].problem
     assert by_name["text.txt"]["sample"] == b"hello".hex()
     # The rows before the break are kept.
     assert results["cut.pcap"].tables["flows"] == 19

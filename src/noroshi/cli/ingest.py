@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from noroshi.registry import SENSORS
 if TYPE_CHECKING:
     from noroshi.work.ingest import IngestResult
 
+SAME_TROUBLE = 10
+"""Sources with the same trouble that are named one by one."""
 TLP_WORDS = ("clear", "green", "amber", "amber+strict", "red")
 
 
@@ -55,7 +58,8 @@ def command(
     """Finds out what each PATH is (a capture, a folder of them, - for standard input) and stores it.
 
     Reads pcap and pcapng, plain or packed with gzip, zstd or xz. Reading the same bytes again adds nothing.
-    What cannot be read goes to the table `rejects`, and the exit status is 3.
+    What cannot be read goes to the table `rejects`, and the exit status is 3; so does a file in a folder that
+    is no capture, since nobody else would notice.
     """
     if bool(paths) == (follow is not None):
         raise click.UsageError("name files or folders to read, or a folder with --follow (not both).")
@@ -65,16 +69,20 @@ def command(
         "as_format": as_format, "tlp": parse(tlp) if tlp else None, "source_name": source_name,
         "workers": workers,
     }  # fmt: skip
-    results = _follow(state, follow, settle, once, given) if follow else _ingest(state, paths, given)
+    if follow:
+        return _follow(state, follow, settle, once, given)
+    results = _ingest(state, paths, given)
     if state.json:
         out.emit({"runs": [r.to_json() for r in results]})
-    elif follow is None:
+    else:
         print_results(results)
+    for text in problems(results):
+        out.warn(text)
+    counts = Counts()
     for result in results:
-        if result.problem and follow is None:
-            out.warn(f"{result.path}: {result.problem}")
-    say_closing(state, results)
-    return 3 if any(r.problem for r in results) else 0
+        counts.add(result)
+    out.say(state, counts.closing())
+    return counts.exit_code
 
 
 def _ingest(state: State, paths: tuple[str, ...], given: dict[str, Any]) -> list[IngestResult]:
@@ -85,25 +93,32 @@ def _ingest(state: State, paths: tuple[str, ...], given: dict[str, Any]) -> list
         return ingest(lake, list(paths), config=state.config(), progress=advance, **given)
 
 
-def _follow(
-    state: State, folder: Path, settle: float, once: bool, given: dict[str, Any]
-) -> list[IngestResult]:
+def _follow(state: State, folder: Path, settle: float, once: bool, given: dict[str, Any]) -> int:
     import signal
     import threading
 
     from noroshi.work.follow import follow
 
-    results: list[IngestResult] = []
+    counts = Counts()
+    runs: list[dict[str, Any]] = []
 
     def tell(result: IngestResult) -> None:
-        # Years may pass: only what --json or the closing line needs is kept.
-        results.append(result if state.json else replace(result, tables={}))
+        counts.add(result)
+        if state.json:  # the one document of --json needs them all; otherwise years may pass
+            runs.append(result.to_json())
         rows = out.count(result.tables.get("flows", 0), "flow")
         out.say(state, f"{result.path}: {result.problem or ('known already' if result.known else rows)}")
 
     stop = threading.Event()
-    before = [(s, signal.signal(s, lambda *_: stop.set())) for s in (signal.SIGINT, signal.SIGTERM)]
-    out.say(state, f"Watching {folder}" + ("." if once else "; Ctrl-C ends it after the file at hand."))
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():  # asked twice: the file at hand is given up, nothing of it is visible
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = [(s, signal.signal(s, on_signal)) for s in (signal.SIGINT, signal.SIGTERM)]
+    twice = "; Ctrl-C ends it after the file at hand, twice at once."
+    out.say(state, f"Watching {folder}" + ("." if once else twice))
     try:
         follow(
             state.lake(create=True), folder, config=state.config(), settle_s=settle, once=once, stop=stop,
@@ -112,7 +127,40 @@ def _follow(
     finally:
         for number, handler in before:
             signal.signal(number, handler)
-    return results
+    if state.json:
+        out.emit({"runs": runs})
+    out.say(state, counts.closing())
+    return counts.exit_code
+
+
+@dataclass
+class Counts:
+    """What became of the sources, summed."""
+
+    stored: int = 0
+    known: int = 0
+    in_part: int = 0
+    not_read: int = 0
+
+    def add(self, result: IngestResult) -> None:
+        """Count one more."""
+        name = _status(result).replace(" ", "_")
+        setattr(self, name, getattr(self, name) + 1)
+
+    @property
+    def exit_code(self) -> int:
+        """3 when a source could not be read, or not to its end."""
+        return 3 if self.in_part or self.not_read else 0
+
+    def closing(self) -> str:
+        """One line: what happened and what to do next."""
+        stored = self.stored + self.in_part
+        in_part = f" ({self.in_part} in part)" if self.in_part else ""
+        parts = [f"Stored {out.count(stored, 'source')}{in_part}" if stored else "Nothing new was stored"]
+        parts += [f"{out.number(self.known)} known already"] if self.known else []
+        parts += [f"{out.number(self.not_read)} not read"] if self.not_read else []
+        where = " What could not be read stands in the table rejects." if self.exit_code else ""
+        return ", ".join(parts) + "." + where + (" Next: noroshi analyse" if stored else "")
 
 
 def total_bytes(paths: tuple[str, ...]) -> int | None:
@@ -136,18 +184,23 @@ def print_results(results: list[IngestResult]) -> None:
         out.table(("source", "format", "", "flows", "rejects", "s"), rows, right=("flows", "rejects", "s"))
 
 
+def problems(results: Sequence[IngestResult]) -> Iterator[str]:
+    """One line per source that could not be read to its end; those with the same trouble together."""
+    paths: dict[str, list[str]] = {}
+    for result in results:
+        if result.problem:
+            paths.setdefault(result.problem, []).append(result.path)
+    for problem, sharing in paths.items():
+        if len(sharing) == 1:
+            yield f"{sharing[0]}: {problem}"
+            continue
+        yield f"{out.number(len(sharing))} sources, each {problem}:"
+        yield from (f"  {path}" for path in sharing[:SAME_TROUBLE])
+        if len(sharing) > SAME_TROUBLE:
+            yield f"  and {out.number(len(sharing) - SAME_TROUBLE)} more, as the table above shows"
+
+
 def _status(result: IngestResult) -> str:
     if result.problem:
         return "in part" if result.tables.get("flows") else "not read"
     return "known" if result.known else "stored"
-
-
-def say_closing(state: State, results: list[IngestResult]) -> None:
-    """One line: what happened and what to do next."""
-    stored = sum(bool(r.run_id) and not r.known and _status(r) != "not read" for r in results)
-    known, bad = sum(r.known for r in results), sum(bool(r.problem) for r in results)
-    parts = [f"Stored {out.count(stored, 'source')}"]
-    parts += [f"{known} known already"] if known else []
-    parts += [f"{bad} could not be read, or not to the end (see above and the table rejects)"] if bad else []
-    todo = " Next: noroshi analyse" if stored else ""
-    out.say(state, ", ".join(parts) + "." + todo)

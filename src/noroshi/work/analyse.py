@@ -7,6 +7,7 @@ source does not silence the others. A finding that a lower level gives word for 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -21,6 +22,8 @@ from noroshi.model.tlp import Tlp
 from noroshi.work.options import check as check_options
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from noroshi.config import Config
     from noroshi.lake.handle import Lake
     from noroshi.lake.runs import RunInfo
@@ -34,6 +37,10 @@ DAYS_AT_ONCE = 30 * 8
 """States of days gathered before they are stored: a month of the analysers there are."""
 
 
+RETAGS_TOLD = 5
+"""Changes of tag that are told one by one: a rule or two change at a time."""
+
+
 @dataclass
 class Outcome:
     """What one run of analysis brought."""
@@ -42,7 +49,7 @@ class Outcome:
     days: int = 0
     """Days that were judged."""
     retagged: int = 0
-    """Rows whose tool or class was set again by newer rules."""
+    """Rows whose tool or class is another by newer rules."""
     notes: list[str] = field(default_factory=list)
     """What the person should know: telescopes that are missing, rules that changed."""
 
@@ -57,9 +64,10 @@ def analyse(
     many of how many are done. Raises ConfigError when `[analyse]` holds what no analyser knows.
     """
     check_options(config)
-    outcome = Outcome(retagged=retag(lake))
-    if outcome.retagged:
-        outcome.notes.append(f"Newer fingerprint rules changed the tags of {outcome.retagged:,} stored rows.")
+    changed = retag(lake)
+    outcome = Outcome(retagged=changed.total())
+    if changed:
+        outcome.notes.append(_retold(changed))
     job = _Job(lake, config, tuple(names or registry.ANALYSERS), again)
     days = job.days()
     for n, day in enumerate(days, 1):
@@ -76,11 +84,48 @@ def analyse(
     return outcome
 
 
-def retag(lake: Lake) -> int:
-    """Sets tool and class again on rows tagged by older rules; how many rows changed."""
+Tag = tuple[str, str]
+"""Tool and class of a row."""
+
+
+def retag(lake: Lake) -> Counter[tuple[Tag, Tag]]:
+    """Sets tool and class again on rows tagged by older rules; how many rows went from which tag to which.
+
+    Rows whose tag stays only get the version of the rules and are not counted.
+    """
     from noroshi.observe.darknet import rules
 
-    return lake.rewrite(FACTS, f"rules_version < {int(rules.RULES_VERSION)}", rules.retag)
+    changed: Counter[tuple[Tag, Tag]] = Counter()
+
+    def change(rows: pa.Table) -> pa.Table:
+        # A file that somebody rewrites meanwhile is done, and counted, again: rare, and only the words err.
+        made = rules.retag(rows)
+        changed.update(_tag_changes(rows, made))
+        return made
+
+    lake.rewrite(FACTS, f"rules_version < {int(rules.RULES_VERSION)}", change)
+    return changed
+
+
+def _tag_changes(before: pa.Table, after: pa.Table) -> dict[tuple[Tag, Tag], int]:
+    import pyarrow as pa
+
+    columns = [t[name].cast(pa.string()) for t in (before, after) for name in ("tool", "class")]
+    pairs = pa.table(columns, names=list("abcd")).group_by(list("abcd")).aggregate([([], "count_all")])
+    counted = {((r["a"], r["b"]), (r["c"], r["d"])): r["count_all"] for r in pairs.to_pylist()}
+    return {(old, new): n for (old, new), n in counted.items() if old != new}
+
+
+def _retold(changed: Counter[tuple[Tag, Tag]]) -> str:
+    def name(tag: Tag) -> str:
+        return f"{tag[0] or 'no tool'} ({tag[1]})"
+
+    most = changed.most_common(RETAGS_TOLD)
+    parts = [f"{n:,} from {name(old)} to {name(new)}" for (old, new), n in most]
+    if len(changed) > len(most):
+        parts.append(f"{changed.total() - sum(n for _, n in most):,} others")
+    rows = f"{changed.total():,} stored row" + ("s" if changed.total() > 1 else "")
+    return f"Newer fingerprint rules changed the tags of {rows}: {', '.join(parts)}."
 
 
 @dataclass(frozen=True)

@@ -212,9 +212,19 @@ def _unknown(begin: Callable[[str, int], Run], opened: Opened) -> IngestResult:
 
 def _what_instead(head: bytes) -> str:
     known = ", ".join(registry.SENSORS)
-    what = next((f"is {text}" for magic, text in _KNOWN_OTHERWISE if head.startswith(magic)), "")
-    begins = f"begins with {head[:8].hex(' ')}" if head else ""
-    return f"{what or begins}, which is no format Noroshi reads ({known}); name one with --as if it is"
+    what = next((text for magic, text in _KNOWN_OTHERWISE if head.startswith(magic)), "")
+    if not what and _is_text(head):
+        what = "plain text"  # a README or licence beside the captures: no reason to suggest --as
+    if what:
+        return f"is {what}, which is no format Noroshi reads ({known})"
+    begins = f"begins with {head[:8].hex(' ')}"
+    return f"{begins}, which is no format Noroshi reads ({known}); if it is one all the same, say --as"
+
+
+def _is_text(head: bytes) -> bool:
+    """UTF-8 without control characters; the last character may be cut in two."""
+    text = head.decode("utf-8", "ignore")
+    return len(head) - len(text.encode()) < 4 and not any(c < " " and c not in "\t\r\n\f" for c in text)
 
 
 def sniff(head: bytes) -> Sensor | None:
