@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.compute as pc
+import pytest
 
 from noroshi.model import address
 from noroshi.model.observable import key64
+from noroshi.observe.darknet import chunks
 from noroshi.observe.darknet.pcap import PcapngSensor, PcapSensor
 from tests.support import packets as p
 from tests.support.darkdata import capture
@@ -91,3 +93,13 @@ def test_each_sensor_knows_its_own_format() -> None:
     classic, new = p.pcap([]), bytes(p.Pcapng().section())
     assert (PcapSensor().sniff(classic), PcapSensor().sniff(new)) == (True, False)
     assert (PcapngSensor().sniff(classic), PcapngSensor().sniff(new)) == (False, True)
+
+
+def test_a_packet_from_tomorrow_does_not_split_the_rows_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "CHUNK", 2_000)
+    monkeypatch.setattr(chunks, "RESERVE", 0)
+    same = p.ethernet(p.syn(A, DARK, 23, seq=7))
+    stray = (p.NOON_US + 72_000_000_000, p.ethernet(p.syn(B, DARK, 23, seq=7)))
+    got = read(p.pcap([stray, *[(p.NOON_US + 1_000 * k, same) for k in range(500)]]))
+    assert got.flows is not None
+    assert sorted(got.flows["packet_count"].to_pylist()) == [1, 500]

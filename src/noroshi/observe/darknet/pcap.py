@@ -43,6 +43,8 @@ class _Reduced:
     place: int
     start: int
     stop: int
+    minute: int
+    """Of its last packet."""
     rejects: list[Reject]
     not_ip: int
 
@@ -99,13 +101,13 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
 
     start = place * arena.limit
     if chunk.count == 0:
-        return _Reduced(place, start, start, chunk.rejects, 0)
+        return _Reduced(place, start, start, -1, chunk.rejects, 0)
     status = np.empty(chunk.count, np.uint8)
     part = slice(start, start + arena.limit)
     slots = scratch.get()
     try:
         slots.fill(0)
-        count = reduce(
+        count, minute = reduce(
             chunk.buf, *chunk.index, chunk.link, chunk.one_link, chunk.base, chunk.count, decode.EARLIEST_US,
             latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part], slots, KEYS, status,
             np.empty(1, np.uint64),
@@ -116,7 +118,9 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
     if status.any():
         for code, (reason, words) in decode.REASONS.items():
             rejects += _rejects(chunk, np.flatnonzero(status == code), reason, words)
-    return _Reduced(place, start, start + int(count), rejects, int(np.count_nonzero(status == decode.NOT_IP)))
+    return _Reduced(
+        place, start, start + int(count), int(minute), rejects, int(np.count_nonzero(status == decode.NOT_IP))
+    )
 
 
 def _rejects(chunk: Chunk, which: npt.NDArray[np.intp], reason: str, words: str) -> list[Reject]:
@@ -196,10 +200,7 @@ class _Pipeline:
         first = self.reduced.popleft().result()
         self.counts["not_ip"] += first.not_ip
         yield from first.rejects
-        before = self.minute.minute
-        self.minute.enter(first.start, first.stop)
-        if self.minute.minute > before:
-            # The minute the waiting chunks end in is over: nothing can be merged into them any more.
+        if self.minute.enter(first.start, first.stop, first.minute):
             while self.waiting:
                 self._release()
         self.waiting.append(first)

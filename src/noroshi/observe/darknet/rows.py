@@ -144,7 +144,7 @@ def reduce(
     status,
     sink,
 ):
-    """Decode packets 0..count of an index and aggregate them into rows 0..; the number of rows.
+    """Decode packets 0..count of an index and aggregate them into rows 0..; (rows, minute of the last packet or -1).
 
     sink: uint64 of one; receives a number that means nothing, so that the reads ahead are not optimised away.
     """
@@ -152,6 +152,7 @@ def reduce(
     mask = np.uint64(slots.size - 1)
     touched = np.uint64(0)
     start = 0
+    minute = np.int64(-1)
     while start < count:
         stop = min(start + AHEAD, count)
         end = rows
@@ -161,6 +162,8 @@ def reduce(
             if bad == 0:
                 hashes[end] = _hash(q, i, iq, ii, end, keys)
                 end += 1
+        if end > rows:
+            minute = np.int64(i[end - 1, 0])
         for k in range(rows, end):
             touched ^= slots[hashes[k] & mask]
         for k in range(rows, end):
@@ -184,7 +187,7 @@ def reduce(
                 at = (at + np.uint64(1)) & mask
         start = stop
     sink[0] = touched
-    return rows
+    return rows, minute
 
 
 @kernel
@@ -221,15 +224,6 @@ def join(q, i, iq, ii, hashes, start, stop, minute, slots):
 
 
 @kernel
-def newest_minute(i, start, stop):
-    """The largest minute of rows start..stop."""
-    found = i[start, 0]
-    for k in range(start, stop):
-        found = max(found, i[k, 0])
-    return found
-
-
-@kernel
 def living(i, start, stop, out):
     """The rows of start..stop that were not merged away, into out; how many."""
     n = 0
@@ -261,7 +255,10 @@ class Arena:
 
 
 class Minute:
-    """The index of the newest minute's rows, over the chunks that hold them."""
+    """The index of one minute's rows over the chunks that hold them: the minute the last chunk ended in.
+
+    Not the newest minute: one packet dated a day ahead would keep all later ones from being merged.
+    """
 
     def __init__(self, arena: Arena) -> None:
         self.arena = arena
@@ -269,17 +266,21 @@ class Minute:
         self.rows = 0
         self.minute = -1
 
-    def enter(self, start: int, stop: int) -> None:
-        """Merge rows start..stop of the arena with the earlier rows of the same minute."""
+    def enter(self, start: int, stop: int, minute: int) -> bool:
+        """Merge rows start..stop of the arena, of a chunk that ends in `minute`, with earlier rows.
+
+        True when the minute of the earlier chunks is over: nothing will be merged into them any more.
+        """
         if start == stop:
-            return
-        newest = int(newest_minute(self.arena.columns.ints, start, stop))
-        if self.rows and newest >= self.minute:
+            return False
+        if self.rows:
             self._join(start, stop, self.minute)
-        if newest > self.minute:
-            self.forget()
-            self.minute = newest
-            self._join(start, stop, newest)
+        if minute == self.minute:
+            return False
+        self.forget()
+        self.minute = minute
+        self._join(start, stop, minute)
+        return True
 
     def forget(self) -> None:
         """Begin anew: no earlier row can be merged into."""
