@@ -273,7 +273,7 @@ class Minute:
         """
         if start == stop:
             return False
-        if self.rows:
+        if self.rows or minute == self.minute:
             self._join(start, stop, self.minute)
         if minute == self.minute:
             return False
