@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import shutil
 import subprocess
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,6 +18,8 @@ import pytest
 from bench.synth.encode import LINKS, Container
 from bench.synth.make import generate
 from bench.synth.plan import Plan
+
+from tests.support import need
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -209,10 +209,7 @@ def test_a_cut_file_ends_within_its_last_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", LINKS)
 def test_tshark_reads_every_link_type(tmp_path: Path, link: str) -> None:
-    if not shutil.which("tshark"):
-        if os.environ.get("NOROSHI_REQUIRE"):
-            pytest.fail("tshark is missing: apt-get install -y tshark")
-        pytest.skip("tshark is not installed")
+    need.tool("tshark")
     path = tmp_path / "a.pcap"
     done = generate(_plan(packets=2000, ipv6=0.1), path, Container(link=link))
     out = subprocess.run(

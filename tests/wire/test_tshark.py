@@ -6,8 +6,6 @@ Skipped without tshark; with NOROSHI_REQUIRE=1 its absence is a failure.
 from __future__ import annotations
 
 import ipaddress
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,11 @@ from typing import Any
 import pytest
 
 from noroshi.model import address
+from tests.support import need, reference
 from tests.support import packets as p
-from tests.support import reference
 from tests.support.decoded import packets as decoded
 from tests.wire.test_reference import CAPTURES, LINKS, V4, V6
 
-TSHARK = shutil.which("tshark")
 FIELDS = (
     "frame.number", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "ip.proto", "ip.ttl", "ipv6.hlim", "ip.len",
     "ipv6.plen", "ip.id", "ip.flags.df", "ip.frag_offset", "tcp.srcport", "tcp.dstport", "udp.srcport",
@@ -35,16 +32,12 @@ PREFERENCES = (
 
 @pytest.fixture(autouse=True)
 def _needs_tshark() -> None:
-    if TSHARK is None:
-        if os.environ.get("NOROSHI_REQUIRE") == "1":
-            pytest.fail("tshark is required (NOROSHI_REQUIRE=1) and not installed")
-        pytest.skip("tshark is not installed")
+    need.tool("tshark")
 
 
 def dissect(path: Path) -> dict[int, dict[str, list[str]]]:
     """tshark's fields by packet number from 0; each a list, for headers inside headers."""
-    assert TSHARK
-    command = [TSHARK, "-n", "-r", str(path), "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]
+    command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]
     command += [x for name in PREFERENCES for x in ("-o", name)] + [x for f in FIELDS for x in ("-e", f)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -174,14 +167,13 @@ def test_pcapng_of_two_sections(tmp_path: Path) -> None:
 
 def test_times_of_pcapng(tmp_path: Path) -> None:
     """Time resolutions and offsets as tshark reads them, to the microsecond."""
-    assert TSHARK
     for resolution in (3, 6, 9, 0x80 | 20):
         made = p.Pcapng("<").section().interface(p.RAW, resolution=resolution, offset_s=3_600)
         for k in range(5):
             made.packet((p.NOON_US + 1_234_567 * k, V4[0]))
         path = tmp_path / f"{resolution}.pcapng"
         path.write_bytes(bytes(made))
-        command = [TSHARK, "-n", "-r", str(path), "-T", "fields", "-e", "frame.time_epoch"]
+        command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-e", "frame.time_epoch"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
         theirs = [int(s.split(".")[0]) * 1_000_000 + int(s.split(".")[1][:6]) for s in shown]
         packets, _, _ = reference.read(path.read_bytes())
