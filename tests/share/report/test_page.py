@@ -307,7 +307,7 @@ def test_first_sentence_before_the_period_is_over() -> None:
     )
     assert "これまでに" in page(data, "ja").sentence
     annual = next(f for f in page(data, "en").figures if f.name == "annual")
-    assert annual.detail.startswith("annualised; 2 observed so far in ")
+    assert annual.detail.startswith("annualised; 2 observed in ")
     assert {g.reason for g in data.gaps} >= {"future"}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from noroshi.share.report.canvas import COLOUR, FONT_PX, Canvas, style
 from noroshi.share.report.data import Bin, Ranked, ReportData, Victim
+from noroshi.share.report.frame import WEEK_S
 from noroshi.share.report.tokens import HEAT_STEPS
 from noroshi.share.report.view import Picture, visible
 from noroshi.share.report.words import Words
@@ -171,8 +172,9 @@ def _x_axis(axes: Axes, data: ReportData, w: Words, width: int) -> None:
             break
     else:
         picks = [i for i, s in enumerate(starts) if s.hour == 0] or [0]
-        every = -(-len(picks) // room)
-        picks = picks[::every]
+        if len(picks) > 100 and step < WEEK_S:  # a year of days reads by its months
+            picks = [i for i in picks if starts[i].day == 1]
+        picks = picks[:: -(-len(picks) // room)]
     axes.set_xticks(picks, [w.tick(data.series[i].start, step) for i in picks], ha="left")
     for i in picks:
         axes.axvline(i, color=COLOUR["line"], linewidth=0.8, zorder=0)
