@@ -72,10 +72,11 @@ class Snapshot:
     def __init__(
         self, lake: Lake, files: dict[str, list[DataFile]], runs: dict[str, RunInfo],
         visible: frozenset[str], unseen: frozenset[str], limits: _Limits | None = None,
+        memory: int | None = None,
     ) -> None:  # fmt: skip
         self._lake, self._files, self._runs = lake, files, runs
         self._visible, self._hidden = visible, unseen
-        self._limits = limits or _Limits()
+        self._limits, self._memory = limits or _Limits(), memory
         self._con: Locked | None = None
         self._lock = threading.Lock()
 
@@ -91,10 +92,13 @@ class Snapshot:
                 self._con = self._connect()
         return self._con.sql(text, params)
 
-    def restricted(self, tlp: Tlp | None = None, runs: Iterable[str] | None = None) -> Snapshot:
+    def restricted(
+        self, tlp: Tlp | None = None, runs: Iterable[str] | None = None, memory: int | None = None
+    ) -> Snapshot:
         """The same moment with only rows of runs not marked stricter than `tlp`, and among `runs`.
 
-        Findings are left out when they are marked stricter, or were judged from other runs too.
+        Findings are left out when they are marked stricter, or were judged from other runs too. memory: bytes
+        a query may hold before it puts the rest on disk; without it, and at most, a share of the machine's.
         """
         asked = None if runs is None else frozenset(runs)
         seen = frozenset(
@@ -104,7 +108,7 @@ class Snapshot:
         limits = self._limits.and_also(_Limits(tlp, asked))
         unseen = self._hidden | (self._visible - seen)
         shown = {i: r for i, r in self._runs.items() if i in seen}
-        return Snapshot(self._lake, self._files, shown, seen, unseen, limits)
+        return Snapshot(self._lake, self._files, shown, seen, unseen, limits, memory or self._memory)
 
     def _connect(self) -> Locked:
         views, allowed = {}, []
@@ -119,6 +123,7 @@ class Snapshot:
         return Locked(
             self._lake.temporary, views, allowed,
             {"runs": pa.Table.from_pylist(rows, schema=TABLES["runs"].arrow())},
+            self._memory,
         )  # fmt: skip
 
     def _finding_views(self, every: str) -> dict[str, str]:

@@ -86,10 +86,12 @@ class Locked:
     """A locked connection with views; several threads may ask at once."""
 
     def __init__(
-        self, temporary: Path, views: dict[str, str], files: Sequence[Path], tables: dict[str, pa.Table]
-    ) -> None:
+        self, temporary: Path, views: dict[str, str], files: Sequence[Path], tables: dict[str, pa.Table],
+        memory: int | None = None,
+    ) -> None:  # fmt: skip
         self._names = {*views, *tables}
-        con = self._con = connect(temporary)
+        share = int(ram() * MEMORY_SHARE)
+        con = self._con = connect(temporary, memory=min(memory or share, share))
         self._lock = threading.Lock()
         macros.install(con)
         for name, rows in tables.items():

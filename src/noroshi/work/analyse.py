@@ -40,6 +40,9 @@ DAYS_AT_ONCE = 30 * 8
 RETAGS_TOLD = 5
 """Changes of tag that are told one by one: a rule or two change at a time."""
 
+MEMORY = 500_000_000
+"""Bytes the engine may hold for an analyser, so that with the rest the program stays below 1 GiB."""
+
 
 @dataclass
 class Outcome:
@@ -161,6 +164,7 @@ class _Job:
             for day in run.days:
                 self.runs.setdefault(day, []).append(run)
         self.before = {(rule, day): _State.parse(text) for (rule, _, day), text in lake.judged().items()}
+        self.queries: dict[Tlp, Query] = {}
         self.unsized: dict[str, set[date]] = {}
         self.uncovered: dict[date, int] = {}
         self.found: list[Finding] = []
@@ -251,7 +255,7 @@ class _Job:
         known: dict[str, list[Finding]] = {}
         for finding in (f for found in told.values() for f in found):
             known.setdefault(finding.id, []).append(finding)
-        query = self.snapshot.restricted(tlp=level)
+        query = self._query(level)
         scopes = build_scopes(query, day, self.config.telescopes, self.config.own)
         for analyser in analysers:
             runs = self._seen(analyser, day, level)
@@ -260,6 +264,14 @@ class _Job:
                     if not any(_same(finding, other) for other in known.get(finding.id, ())):
                         told[analyser.name].append(finding.marked(level, runs))
         return {s.telescope.name if s.telescope else "" for s in scopes}
+
+    def _query(self, level: Tlp) -> Query:
+        """The rows at or below `level`, of all days, with a memo of what was asked of them before."""
+        from noroshi.analyse.darknet.memo import Remembering
+
+        if level not in self.queries:
+            self.queries[level] = Remembering(self.snapshot.restricted(tlp=level, memory=MEMORY))
+        return self.queries[level]
 
     def _findings(self, analyser: Analyser, query: Query, scope: Scope) -> list[Finding]:
         if analyser.needs_telescope and scope.telescope is None:

@@ -19,10 +19,11 @@ TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 PROTOCOLS = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMP6: "icmp6"}
 
 SYN = f"(protocol = {TCP} AND (tcp_flags & 63) = 2)"
-ECHO = f"((protocol = {ICMP} AND src_port = 8) OR (protocol = {ICMP6} AND src_port = 128))"
+# one CASE instead of ORs: the engine evaluates each OR over all rows, which took four times as long (20 M rows)
 ASKS = (
-    f"(({SYN} OR protocol = {UDP} OR {ECHO})"
-    " AND class NOT IN ('backscatter', 'reflection', 'misconfiguration'))"
+    "(class NOT IN ('backscatter', 'reflection', 'misconfiguration') AND CASE protocol"
+    f" WHEN {TCP} THEN (tcp_flags & 63) = 2 WHEN {UDP} THEN true WHEN {ICMP} THEN src_port = 8"
+    f" WHEN {ICMP6} THEN src_port = 128 ELSE false END)"
 )
 """Asks for an answer, whoever it says it comes from."""
 PROBE = f"({ASKS} AND class <> 'spoofed')"
@@ -34,8 +35,9 @@ PORT = f"(CASE WHEN protocol IN ({TCP}, {UDP}) THEN dst_port ELSE 0 END)"
 # (Richter et al., IMC 2022, aggregate alike); nine bytes are the version and the upper 64 bits.
 SOURCE = "(CASE WHEN octet_length(src_ip) = 17 THEN src_ip[1:9] ELSE src_ip END)"
 
-ROWS_PER_PART = 2_000_000
-"""Distinct (source, destination, port) held at a time: some 0.3 GB in the engine."""
+ROWS_PER_PART = 24_000_000
+"""Rows reduced at a time. What does not fit the engine's memory is put on disk meanwhile, some 1 GB of so many
+distinct (source, destination, port); and 12 M sources of two packets are 0.3 GB outside the engine."""
 
 
 ONE_DAY, SPAN = "day = $day", "day BETWEEN $since AND $until"
@@ -59,8 +61,9 @@ def params(scope: Scope, **more: Any) -> dict[str, Any]:
 
 def parts(query: Query, scope: Scope, where: str = PROBE) -> Iterator[str]:
     """SQL conditions that cut the day's probes by source, so that each part fits in memory."""
-    text = f"SELECT count(*) AS n FROM {probes(scope, where)}"  # noqa: S608
-    rows = int(query.sql(text, params(scope)).column("n")[0].as_py())
+    # all rows of the day: an upper bound that the files' footers answer, where the probes would be a scan
+    text = f"SELECT count(*) AS n FROM flows WHERE {ONE_DAY}"  # noqa: S608
+    rows = int(query.sql(text, {"day": scope.day}).column("n")[0].as_py())
     n = max(1, math.ceil(rows / ROWS_PER_PART))
     return (f"hash({SOURCE}) % {n} = {i}" if n > 1 else "true" for i in range(n))
 

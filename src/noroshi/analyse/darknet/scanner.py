@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from noroshi.analyse.darknet import probe
+from noroshi.analyse.darknet import probe, scanner_sql
 from noroshi.analyse.darknet.stats import garwood
 from noroshi.model import address
 from noroshi.model.analyser import Option, Query, Scope
@@ -122,14 +122,12 @@ class Scanner:
         limit = int(probe.option(scope, "max_findings", MAX_FINDINGS))
         rows: list[dict[str, Any]] = []
         qualified = seen = 0
-        parts = list(probe.parts(query, scope, probe.ASKS))
+        parts = list(probe.parts(query, scope))
         for part in parts:
-            found = query.sql(_sources_sql(scope, part), _params(scope, limit)).to_pylist()
-            rows += found
-            qualified += int(found[0]["qualified"]) if found else 0
-            rows_sql = f"{probe.probes(scope, probe.ASKS)} AND {part}"
-            text = f"SELECT count(DISTINCT {probe.SOURCE}) AS n FROM {rows_sql}"  # noqa: S608
-            seen += int(query.sql(text, probe.params(scope)).column("n")[0].as_py())
+            found = query.sql(scanner_sql.sources(scope, part), _params(scope, limit)).to_pylist()
+            seen += int(found[0]["seen"])
+            qualified += int(found[0]["qualified"] or 0)
+            rows += [r for r in found if r["src"] is not None]
         chosen = _choose(rows, limit, max(1, math.ceil(AGGRESSIVE_RANK * seen)))
         details = _details(query, scope, [r["src"] for r in chosen], parts)
         notes = () if scope.telescope else ("no telescope: coverage and world-wide rates are left out",)
@@ -304,35 +302,6 @@ def _params(scope: Scope, limit: int) -> dict[str, Any]:
     return probe.params(scope, min_dst=dst, min_ports=ports, least=min(dst, ports), limit=limit)
 
 
-def _sources_sql(scope: Scope, part: str) -> str:
-    """SQL: one row per scanner of a part, the most active and those with most ports, and `qualified`.
-
-    Sources with fewer rows than the least threshold cannot reach it, and are gone before anything is counted.
-    """
-    return f"""
-    WITH p AS MATERIALIZED (
-      SELECT {probe.SOURCE} AS src, src_ip, dst_ip, protocol * 65536 + {probe.PORT} AS port, packet_count,
-        first_seen, last_seen FROM {probe.probes(scope, probe.ASKS)} AND {part}),
-    few AS (SELECT src FROM p GROUP BY src HAVING count(*) >= $least),
-    g AS MATERIALIZED (
-      SELECT src, dst_ip, port, sum(packet_count) AS n, min(src_ip) AS low, max(src_ip) AS high,
-        min(first_seen) AS f, max(last_seen) AS l
-      FROM p SEMI JOIN few USING (src) GROUP BY src, dst_ip, port),
-    d AS (SELECT src, dst_ip, sum(n) AS n, min(low) AS low, max(high) AS high, min(f) AS f, max(l) AS l,
-        count(*) FILTER (port // 65536 IN ({probe.TCP}, {probe.UDP})) AS ports FROM g GROUP BY src, dst_ip),
-    s AS (SELECT src, min(low) AS low, max(high) AS high, sum(n)::BIGINT AS packets,
-        count(*)::BIGINT AS n_dst, (count(*) FILTER (octet_length(dst_ip) = 5))::BIGINT AS n_dst4,
-        max(ports)::BIGINT AS max_ports, min(f) AS f, max(l) AS l
-      FROM d GROUP BY src HAVING n_dst >= $min_dst OR max_ports >= $min_ports),
-    k AS (SELECT src, count(DISTINCT port)::BIGINT AS n_ports FROM g SEMI JOIN s USING (src)
-      WHERE port // 65536 IN ({probe.TCP}, {probe.UDP}) GROUP BY src)
-    SELECT s.*, coalesce(n_ports, 0)::BIGINT AS n_ports, count(*) OVER () AS qualified
-    FROM s LEFT JOIN k USING (src)
-    QUALIFY row_number() OVER (ORDER BY packets DESC, s.src) <= $limit
-      OR row_number() OVER (ORDER BY n_ports DESC, packets DESC, s.src) <= 1000
-    """  # noqa: S608
-
-
 def _choose(rows: list[dict[str, Any]], limit: int, rank: int) -> list[dict[str, Any]]:
     """The sources to list: the most active ones, and always those in the top rank by ports."""
     by_ports = sorted(rows, key=lambda r: (-r["n_ports"], -r["packets"], r["src"]))[:rank]
@@ -343,61 +312,32 @@ def _choose(rows: list[dict[str, Any]], limit: int, rank: int) -> list[dict[str,
 
 def _details(
     query: Query, scope: Scope, chosen: list[bytes], parts: list[str]
-) -> dict[str, dict[bytes, Any]]:
-    """Tools, ports and sessions of the chosen sources."""
-    out: dict[str, dict[bytes, Any]] = {"tools": {}, "ports": {}, "sessions": {}}
+) -> dict[bytes, dict[str, Any]]:
+    """Extent, ports, tools and sessions of the chosen sources."""
+    out: dict[bytes, dict[str, Any]] = {src: {"tools": [], "sessions": (1, 0.0, 0)} for src in chosen}
     if not chosen:
         return out
     params = probe.params(scope, chosen=chosen)
     for part in parts:
-        rows = f"{probe.probes(scope, probe.ASKS)} AND {part}"
-        rows += f" AND {probe.SOURCE} IN (SELECT unnest($chosen::BLOB[]))"
-        for r in query.sql(_tools_sql(rows), params).to_pylist():
-            out["tools"].setdefault(r["src"], []).append((r["tool"], int(r["n"])))
-        for r in query.sql(_ports_sql(rows), params).to_pylist():
-            entry = (int(r["protocol"]), int(r["port"]), int(r["n"]), int(r["n_dst"]))
-            out["ports"].setdefault(r["src"], []).append(entry)
+        rows = scanner_sql.chosen(scope, part)
+        for r in query.sql(scanner_sql.extent(rows), params).to_pylist():
+            out[chosen[r["id"] - 1]] |= r
+        for r in query.sql(scanner_sql.tools(rows), params).to_pylist():
+            out[chosen[r["id"] - 1]]["tools"].append((r["tool"], int(r["n"])))
         timed = {**params, "timeout": probe.timeout_s(scope.size)}
-        for r in query.sql(_sessions_sql(rows), timed).to_pylist():
-            out["sessions"][r["src"]] = (int(r["sessions"]), float(r["active_s"]), int(r["n_dst"]))
+        for r in query.sql(scanner_sql.sessions(rows), timed).to_pylist():
+            known = out[chosen[r["id"] - 1]]
+            widest = known["n_dst4"] if r["n_dst"] is None else r["n_dst"]
+            known["sessions"] = (int(r["sessions"]), float(r["active_s"]), int(widest))
     return out
 
 
-def _tools_sql(rows: str) -> str:
-    return f"""SELECT {probe.SOURCE} AS src, tool, sum(packet_count)::BIGINT AS n FROM {rows}
-    GROUP BY ALL ORDER BY src, n DESC, tool"""  # noqa: S608
-
-
-def _ports_sql(rows: str) -> str:
-    return f"""SELECT {probe.SOURCE} AS src, protocol, {probe.PORT} AS port, sum(packet_count)::BIGINT AS n,
-      count(DISTINCT dst_ip)::BIGINT AS n_dst FROM {rows} GROUP BY 1, 2, 3
-    QUALIFY row_number() OVER (PARTITION BY src ORDER BY n DESC, protocol, port) <= 10
-    ORDER BY src, n DESC, protocol, port"""  # noqa: S608
-
-
-def _sessions_sql(rows: str) -> str:
-    """SQL: sessions of each source, cut where it was silent for longer than `$timeout` seconds."""
-    return f"""
-    WITH p AS MATERIALIZED (SELECT {probe.SOURCE} AS src, epoch_us(first_seen) // 60000000 AS minute,
-        first_seen AS f, last_seen AS l, dst_ip FROM {rows}),
-    m AS (SELECT src, minute, min(f) AS f, max(l) AS l FROM p GROUP BY ALL),
-    x AS (SELECT *, coalesce(epoch(f) - epoch(max(l) OVER (PARTITION BY src ORDER BY minute
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) > $timeout, false) AS new FROM m),
-    y AS (SELECT src, minute, f, l,
-        sum(new::INTEGER) OVER (PARTITION BY src ORDER BY minute) AS session FROM x),
-    d AS (SELECT src, session, count(DISTINCT dst_ip) FILTER (octet_length(dst_ip) = 5) AS n_dst
-      FROM p JOIN y USING (src, minute) GROUP BY ALL),
-    t AS (SELECT src, session, epoch(max(l)) - epoch(min(f)) AS s FROM y GROUP BY ALL)
-    SELECT src, count(*)::BIGINT AS sessions, sum(s)::DOUBLE AS active_s, max(n_dst)::BIGINT AS n_dst
-    FROM d JOIN t USING (src, session) GROUP BY src ORDER BY src"""  # noqa: S608
-
-
-def _source(row: dict[str, Any], details: dict[str, dict[bytes, Any]]) -> Source:
-    src = row["src"]
-    sessions, active_s, session_dst = details["sessions"].get(src, (1, 0.0, 0))
+def _source(row: dict[str, Any], details: dict[bytes, dict[str, Any]]) -> Source:
+    more = details[row["src"]]
+    sessions, active_s, session_dst = more["sessions"]
+    ports = tuple((p["port"] >> 16, p["port"] & 65535, int(p["n"]), int(p["n_dst"])) for p in more["ports"])
     return Source(
-        row["low"], row["high"], int(row["packets"]), int(row["n_dst"]), int(row["n_dst4"]),
-        int(row["n_ports"]), int(row["max_ports"]), row["f"].astimezone(UTC), row["l"].astimezone(UTC),
-        sessions, active_s, session_dst, tuple(details["tools"].get(src, ())),
-        tuple(details["ports"].get(src, ())),
+        row["low"], row["high"], int(row["packets"]), int(more["n_dst"]), int(more["n_dst4"]),
+        int(row["n_ports"]), int(more["max_ports"]), row["f"].astimezone(UTC), row["l"].astimezone(UTC),
+        sessions, active_s, session_dst, tuple(more["tools"]), ports,
     )  # fmt: skip
