@@ -100,6 +100,8 @@ def cli(ctx: click.Context) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Runs the command line and ends the process with the status of DESIGN's table."""
+    # No command does linear algebra; NumPy would start threads for it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = run(args)
     try:
         sys.stdout.flush()
