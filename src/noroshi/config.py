@@ -105,7 +105,11 @@ def find(given: Path | None, lake: Path) -> Path | None:
     named = given or (Path(os.environ["NOROSHI_CONFIG"]) if os.environ.get("NOROSHI_CONFIG") else None)
     if named:
         if not named.is_file():
-            raise ConfigError("no such configuration file", where=str(named))
+            raise ConfigError(
+                "no such configuration file",
+                where=str(named),
+                todo="It was named by --config or NOROSHI_CONFIG; mend the name, or leave it out.",
+            )
         return named
     return next((p for p in (lake / "noroshi.toml", Path("noroshi.toml")) if p.is_file()), None)
 
@@ -118,9 +122,13 @@ def load(path: Path | None) -> Config:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"not valid TOML: {e}", where=where, todo="Mend the line named and run again.") from e
+        raise ConfigError(
+            f"not valid TOML: {e}", where=where, todo="Mend the line named and run again."
+        ) from e
     except OSError as e:
-        raise ConfigError(f"cannot be read: {e.strerror}", where=where) from e
+        raise ConfigError(
+            f"cannot be read: {e.strerror}", where=where, todo="Give this user the right to read it."
+        ) from e
     try:
         file = msgspec.convert(raw, File)
     except msgspec.ValidationError as e:
@@ -138,16 +146,26 @@ def _check(file: File, where: str) -> None:
     try:
         zoneinfo.ZoneInfo(file.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as e:
-        raise ConfigError(f"unknown timezone {file.timezone!r}", where=where, todo='For example "Asia/Tokyo".') from e
+        raise ConfigError(
+            f"unknown timezone {file.timezone!r}", where=where, todo='For example "Asia/Tokyo".'
+        ) from e
     names = [t.name for t in file.telescope]
     if len(set(names)) != len(names):
         raise ConfigError("two telescopes share a name", where=where, todo="Give each its own.")
     for t in file.telescope:
         for span in (*t.live, *t.outages):
             if span.to is not None and _utc(span.to) <= _utc(span.from_):
-                raise ConfigError(f"telescope {t.name}: a period ends before it begins", where=where)
+                raise ConfigError(
+                    f"telescope {t.name}: a period ends before it begins",
+                    where=where,
+                    todo="Exchange `from` and `to`.",
+                )
         if any(s.to is None for s in t.outages):
-            raise ConfigError(f"telescope {t.name}: an outage needs `to`", where=where)
+            raise ConfigError(
+                f"telescope {t.name}: an outage needs `to`",
+                where=where,
+                todo="If it goes on, end `live` where it began instead.",
+            )
     for table, age in file.retention.items():
         if not re.fullmatch(r"[1-9]\d{0,5}d", age):
             raise ConfigError(f"retention of {table} is {age!r}", where=where, todo="Write days: `400d`.")

@@ -31,7 +31,7 @@ def command(state: State, names: tuple[str, ...], again: bool, lang: str | None,
     if state.json:
         out.emit([finding.to_json() | {"change": change} for finding, change in outcome.changes])
     else:
-        show.findings(outcome.changes, lang=show.language(lang), limit=limit)
+        show.findings(outcome.changes, lang=show.language(lang), limit=limit, hint=state.typed("findings"))
     for note in outcome.notes:
         out.say(state, "\n".join(show.wrap(note, out.width())))
     out.say(state, _closing(outcome.changes, outcome.days))

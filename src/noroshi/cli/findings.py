@@ -33,7 +33,13 @@ def command(
     if state.json:
         out.emit([f.to_json() for f in found])
         return 0
-    show.findings([(f, "") for f in found], lang=show.language(lang), limit=limit)
-    todo = " Next: noroshi why ID for the evidence." if found else " Is anything new? noroshi analyse"
+    show.findings(
+        [(f, "") for f in found], lang=show.language(lang), limit=limit, hint=state.typed("findings")
+    )
+    todo = (
+        f" Next: {state.typed('why ID')} for the evidence."
+        if found
+        else f" Is anything new? {state.typed('analyse')}"
+    )
     out.say(state, f"{out.count(len(found), 'finding')}.{todo}")
     return 0

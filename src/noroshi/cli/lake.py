@@ -56,7 +56,10 @@ def vacuum(state: State, hours: int) -> int:
     deleted = state.lake().vacuum(hours)
     if state.json:
         out.emit({"files": deleted})
-    out.say(state, f"Deleted {out.count(deleted, 'file')}.")
+    out.say(
+        state,
+        f"Deleted {out.count(deleted, 'file')}; what was in use within {out.count(hours, 'hour')} is kept.",
+    )
     return 0
 
 

@@ -19,6 +19,10 @@ WIDTH = 100
 # Control characters, and those that change the direction or vanish: a banner or file name must not be able to
 # repaint the terminal or read as something else.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_NAMES = re.compile(
+    r"(port|seq|ack|offset|position|key|id|ttl|protocol|flags|window|mss|len|version|year|month|day|hour|minute)$"
+)
+"""Columns whose numbers are names or settings rather than amounts."""
 
 
 def visible(text: str, *, keep_newlines: bool = False) -> str:
@@ -90,14 +94,14 @@ def table(
     Console(width=width(), highlight=False, soft_wrap=False).print(sheet)
 
 
-def cell(value: Any) -> str:
-    """A value as a person reads it: thousands separated, nothing for None."""
+def cell(value: Any, name: str = "") -> str:
+    """A value of the column `name` as a person reads it: thousands of amounts separated, nothing for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return number(value)
+        return str(value) if _NAMES.search(name) else number(value)
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, list):

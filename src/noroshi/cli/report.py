@@ -12,7 +12,8 @@ from noroshi.cli.state import State, verb
 
 @verb("report")
 @click.option("--period", default="", metavar="PERIOD",
-              help="day, week, month, year (the latest with data), 2026-10 or 2026-10-05. [all]")  # fmt: skip
+              help="day, week, month or year, up to the newest data; last-day, ... last-year, the one before; "
+              "or 2026, 2026-10, 2026-W41, 2026-10-05, 2026-10-01..2026-10-05. [month]")  # fmt: skip
 @click.option(
     "--lang",
     "langs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
@@ -10,11 +9,6 @@ import click
 from noroshi.cli import out, show
 from noroshi.cli.show import cell_width
 from noroshi.cli.state import State, verb
-
-NAMES = re.compile(
-    r"(port|seq|ack|offset|position|key|id|ttl|protocol|flags|window|mss|len|version|year|month|day|hour|minute)$"
-)
-"""Columns whose numbers are names or settings rather than amounts: their thousands are not separated."""
 
 
 @verb("sql")
@@ -36,7 +30,7 @@ def command(state: State, text: str, limit: int) -> int:
         return 0
     shown = rows(answer.slice(0, limit))
     names = list(shown[0]) if shown else []
-    cells = [[_cell(n, row[n]) for n in names] for row in shown]
+    cells = [[out.cell(row[n], n) for n in names] for row in shown]
     widths = [max(len(n), *(cell_width(row[i]) for row in cells)) for i, n in enumerate(names)]
     if sum(widths) + 3 * len(names) > out.width() and len(names) > 3:
         _records(names, cells)
@@ -63,9 +57,3 @@ def _records(names: list[str], cells: list[list[str]]) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _cell(name: str, value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and NAMES.search(name):
-        return str(value)
-    return out.cell(value)

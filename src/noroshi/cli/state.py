@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,11 @@ class State:
     def lake_path(self) -> Path:
         """--lake, else NOROSHI_LAKE, else ./noroshi-lake."""
         return self.lake_given or Path(os.environ.get("NOROSHI_LAKE") or "noroshi-lake")
+
+    def typed(self, words: str) -> str:
+        """`noroshi WORDS` as it must be typed to mean this lake."""
+        given = f" --lake {shlex.quote(str(self.lake_given))}" if self.lake_given else ""
+        return f"noroshi{given} {words}"
 
     def config(self) -> Config:
         """The configuration in force; raises ConfigError."""

@@ -38,7 +38,7 @@ def command(state: State, id: str, lang: str | None) -> int:
             f"          {run['format']} parser {run['parser_version']}, {run['tlp']}, sha256 {run['sha256']}"
         )
     if answer.sql:
-        out.say(state, f'The rows behind it: noroshi sql "{answer.sql}"')
+        out.say(state, f'The rows behind it: {state.typed("sql")} "{answer.sql}"')
     return 0
 
 
@@ -66,7 +66,7 @@ def _values(values: dict[str, Any], indent: str = "  ") -> None:
                 out.line(f"{indent}{name}{f' {n}' if len(nested) > 1 else ''}")
                 _values(item, indent + "  ")
             continue
-        first, *rest = show.wrap(out.visible(out.cell(value)), out.width() - 26 - len(indent)) or [""]
+        first, *rest = show.wrap(out.visible(out.cell(value, name)), out.width() - 26 - len(indent)) or [""]
         out.line(f"{indent}{name:<24} {first}")
         for row in rest:
             out.line(f"{indent}{'':<24} {row}")

@@ -14,6 +14,10 @@ from noroshi.model.errors import UsageError
 V4, V6 = 4, 6
 
 
+_ADDRESS = "Write it as 192.0.2.1 or 2001:db8::1."
+PREFIX = "Write it as 192.0.2.0/24 or 2001:db8::/32."
+
+
 def pack(text: str) -> bytes:
     """The stored form of an address in text; a v4-mapped IPv6 address becomes IPv4.
 
@@ -22,10 +26,12 @@ def pack(text: str) -> bytes:
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:
-        raise UsageError(f"{text!r} is not an IP address") from None
+        raise UsageError(f"{text!r} is not an IP address", todo=_ADDRESS) from None
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id:
-            raise UsageError(f"{text!r} carries a zone, which means nothing on another machine")
+            raise UsageError(
+                f"{text!r} carries a zone, which means nothing on another machine", todo=_ADDRESS
+            )
         if address.ipv4_mapped:
             address = address.ipv4_mapped
     return bytes([address.version]) + address.packed
@@ -51,7 +57,7 @@ def prefix_range(prefix: str) -> tuple[bytes, bytes]:
     try:
         net = ipaddress.ip_network(prefix.strip(), strict=False)
     except ValueError:
-        raise UsageError(f"{prefix!r} is not a network prefix") from None
+        raise UsageError(f"{prefix!r} is not a network prefix", todo=PREFIX) from None
     version = bytes([net.version])
     return version + net.network_address.packed, version + net.broadcast_address.packed
 

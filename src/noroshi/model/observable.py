@@ -39,13 +39,13 @@ def _prefix(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value.strip(), strict=False))
     except ValueError:
-        raise UsageError(f"{value!r} is not a network prefix") from None
+        raise UsageError(f"{value!r} is not a network prefix", todo=address.PREFIX) from None
 
 
 def _asn(value: str) -> str:
     digits = value.strip().upper().removeprefix("AS")
     if not digits.isascii() or not digits.isdigit() or int(digits) >> 32:
-        raise UsageError(f"{value!r} is not an AS number")
+        raise UsageError(f"{value!r} is not an AS number", todo="Write it as AS64500.")
     return f"AS{int(digits)}"
 
 

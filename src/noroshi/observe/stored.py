@@ -242,7 +242,7 @@ def _open_regular(path: str, name: str) -> tuple[int, os.stat_result]:
     except SourceError:
         raise
     except (OSError, ValueError) as e:
-        raise SourceError(_why(e), where=name) from e
+        raise SourceError(_why(e), where=name, todo=_TODO) from e
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):  # exchanged between stat and open
         os.close(fd)
