@@ -49,12 +49,12 @@ lint: check $(VENV)/.stamp-test  ## style, types, and who may import whom
 test: lint  ## lint, then all tests but the heavy ones
 	$(BIN)/python -m pytest -m "not heavy" -n 2
 
-test-heavy: check $(VENV)/.stamp-test  ## the tests that take minutes (simulations, long fuzzing)
-	$(BIN)/python -m pytest -m heavy
+test-heavy: check $(VENV)/.stamp-test  ## the tests that take minutes; results in bench/results
+	$(BIN)/python -m bench.heavy -n 2
 
 bench: check $(VENV)/.stamp-test  ## every claim of speed, beside its peers; results in bench/results
 	$(BIN)/python -m bench.all
 
 clean:  ## remove the venv, caches, and generated data; lakes and reports stay
-	rm -rf $(VENV) build dist bench/data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache build dist bench/data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
