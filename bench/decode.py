@@ -20,6 +20,8 @@ import numpy as np
 from bench import harness
 
 READ = 4 << 20
+PIECE = 512 << 10
+"""Bytes read at a time for indexing and decoding: they are still in the cache when they are decoded."""
 LINES = 4096
 """Packets whose columns fit into the cache together."""
 
@@ -30,7 +32,7 @@ def _chunks(path: Path) -> Iterator[Iterator[Any]]:
     from noroshi.observe.darknet.chunks import read_pcap
 
     with path.open("rb", buffering=0) as f:
-        yield read_pcap(Reading(cast(BinaryIO, f), str(path), time.time_ns() // 1000))
+        yield read_pcap(Reading(cast(BinaryIO, f), str(path), time.time_ns() // 1000), PIECE)
 
 
 def read(path: Path) -> int:
@@ -73,16 +75,18 @@ def reduce(path: Path) -> int:
     from noroshi.wire import decode as wire
 
     merge: Any = made.reduce
-    arena, slots, rows = made.Arena(LIMIT, 1), made.slots_for(LIMIT), 0
+    arena, slots, rows = made.Arena(LIMIT, 1), made.slots_for(PIECE // 16), 0
     status = np.empty(LIMIT, np.uint8)
     latest = time.time_ns() // 1000 + 86_400_000_000
     with _chunks(path) as chunks:
         for c in chunks:
             slots.fill(0)
-            rows += merge(
+            made_here, _minute = merge(
                 c.buf, *c.index, c.link, c.one_link, c.base, c.count, wire.EARLIEST_US, latest,
-                *arena.columns.arrays(), arena.hashes, slots, made.SEED, status,
+                *arena.columns.arrays(), arena.hashes, slots, made.KEYS, status,
+                np.empty(1, np.uint64),
             )  # fmt: skip
+            rows += made_here
     return rows
 
 

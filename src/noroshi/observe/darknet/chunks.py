@@ -53,12 +53,14 @@ NO_LINKS: I32 = np.empty(0, np.int32)
 class _Window:
     """The bytes not yet walked, refilled from the stream."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, chunk: int) -> None:
         self.reading = reading
-        self.bytes = Pool(CHUNK + RESERVE + 64)
+        self.chunk = chunk or CHUNK
+        self.whole = self.chunk + min(RESERVE, self.chunk // 4)
+        self.bytes = Pool(self.whole + 64)
         self.indices = Pool(24 * LIMIT + 256)
         self.lease = self.bytes.lend()
-        self.buf = self.lease.array(CHUNK + RESERVE, np.uint8)
+        self.buf = self.lease.array(self.whole, np.uint8)
         self.base, self.start, self.end = 0, 0, 0
         self.ended = False
 
@@ -71,7 +73,7 @@ class _Window:
         """Keep what is left, and read on until a new buffer is full or the source ends."""
         left = self.end - self.start
         # A record longer than the room needs a larger buffer; MAX_BLOCK bounds it.
-        size = max(CHUNK + RESERVE, left + CHUNK)
+        size = max(self.whole, left + self.chunk)
         lease = self.bytes.lend(size + 64)
         fresh = lease.array(size, np.uint8)
         fresh[:left] = self.buf[self.start : self.end]
@@ -122,9 +124,12 @@ def _stop(window: _Window, reject: Reject) -> Chunk:
     return Chunk(window.buf[:0], window.base, 0, empty, NO_LINKS, 0, [reject])
 
 
-def read_pcap(reading: Reading) -> Iterator[Chunk]:
-    """The chunks of a classic pcap. Raises SourceError when not even its header can be read."""
-    window = _Window(reading)
+def read_pcap(reading: Reading, chunk: int = 0) -> Iterator[Chunk]:
+    """The chunks of a classic pcap, of about `chunk` bytes (by default CHUNK).
+
+    Raises SourceError when not even its header can be read.
+    """
+    window = _Window(reading, chunk)
     window.refill()
     try:
         header = pcap.header(window.head(pcap.HEADER))
@@ -158,9 +163,12 @@ def read_pcap(reading: Reading) -> Iterator[Chunk]:
         window.refill()
 
 
-def read_pcapng(reading: Reading) -> Iterator[Chunk]:
-    """The chunks of a pcapng. Raises SourceError when its first block is none."""
-    window = _Window(reading)
+def read_pcapng(reading: Reading, chunk: int = 0) -> Iterator[Chunk]:
+    """The chunks of a pcapng, of about `chunk` bytes (by default CHUNK).
+
+    Raises SourceError when its first block is none.
+    """
+    window = _Window(reading, chunk)
     window.refill()
     if not pcapng.is_pcapng(window.head(12)):
         raise SourceError("no section header block", where=f"{reading.name}, byte 0", todo="Is it a capture?")
