@@ -127,5 +127,25 @@ def test_no_infected_host_in_tools_and_floods() -> None:
 def test_a_zero_window_telnet_scan_is_iot_without_mirai() -> None:
     # ten SYNs, one of them from 10.0.0.1 to itself, which is tagged as forged
     rows = captures.read("ncsa_scan_with_zero_windows.pcap")
-    [found] = [f for d in captures.days(rows) for f in run(rows, scope(day=d))]
+    own = ("10.0.0.0/24",)
+    [found] = [f for d in captures.days(rows) for f in run(rows, scope(day=d, own=own))]
+    assert "9 addresses" in found.summary["en"]  # without a telescope nothing is monitored
+    # nobody routes 10.0.0.1: where it is no own network there is no host to name
+    assert [f for d in captures.days(rows) for f in run(rows, scope(day=d))] == []
     assert (found.evidence["class"], found.evidence["iot_dst_ip_nunique"]) == ("iot-without-mirai", 9)
+
+
+def test_a_web_scanner_that_also_tries_8081_is_not_infected() -> None:
+    ports = (80, 443, 8080, 8443, 81, 8081, 88, 8081, 80, 8080)
+    rows = [flow("198.51.100.7", f"192.0.2.{i}", at=float(i), dport=p) for i, p in enumerate(ports, 1)]
+    assert run(rows) == []
+
+
+def test_sources_nobody_routes_are_left_out_before_they_are_counted() -> None:
+    rows = [*mirai("10.1.2.3", 9), *iot("192.168.0.9", 9), *mirai("198.51.100.7", 3)]
+    [found] = run(rows)
+    assert found.subject.value == "198.51.100.7"
+    reduced = InfectedHost().reduce(MemoryQuery(rows), NET)
+    assert reduced.qualified == 1
+    within = scope("192.0.2.0/24", own=("10.1.0.0/16",))
+    assert [f.subject.value for f in run(rows, within)] == ["10.1.2.3", "198.51.100.7"]

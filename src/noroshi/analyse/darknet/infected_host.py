@@ -6,7 +6,8 @@
   no known tool's headers, no investigation scanner. In 2025 such sources outnumbered those with the mark
   world-wide (NICT, 2026-02-05). Ports that everybody tries (80, 8080, ...) count only beside others.
 
-A source with one packet is never listed: its address may be forged. IPv4 only, as this malware is.
+A source with one packet is never listed: its address may be forged; nor is one that nobody routes, unless it is
+of an own network: there is no host to go to. IPv4 only, as this malware is.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 IOT_PORTS = {
-    23: "telnet", 2323: "telnet", 5555: "ADB", 7547: "TR-064", 8081: "DVR", 9530: "Xiongmai DVR",
+    23: "telnet", 2323: "telnet", 5555: "ADB", 7547: "TR-064", 9530: "Xiongmai DVR",
     37215: "Huawei HG532", 52869: "Realtek UPnP", 60001: "JAWS DVR",
 }  # fmt: skip
 """Ports at which IoT malware breaks in: Mirai's source (23, 2323) and the holes of its descendants."""
-SHARED_PORTS = (22, 80, 81, 88, 2222, 8080, 8443)
+SHARED_PORTS = (22, 80, 81, 88, 2222, 8080, 8081, 8443)
 """Ports it tries too, but so does everybody: they never make a finding alone."""
 TOOLS = ("zmap", "masscan", "nmap", "unicornscan")
 """Tools people scan with; the tags of stacks or of malware families do not speak against infection."""
@@ -76,7 +77,7 @@ class InfectedHost:
     """Hosts that malware scans from."""
 
     name = "infected-host"
-    version = 1
+    version = 2
     kinds = ("infected-host",)
     needs_telescope = False
     doc = (
@@ -113,7 +114,7 @@ class InfectedHost:
         findings = []
         for host in sorted(reduced.hosts, key=lambda h: _order(h, scope)):
             kind = infection(host)
-            if kind:
+            if kind and (_is_own(host.src, scope) or not probe.is_unrouted(host.src)):
                 findings.append(self._finding(host, kind, reduced, scope))
         return findings
 
@@ -138,7 +139,7 @@ class InfectedHost:
         text = address.text(h.src)
         return Finding(
             "infected-host", Subject("ip", text), Rule(self.name, self.version), h.first_seen, h.last_seen,
-            confidence, _summary(text, h, kind, own), evidence,
+            confidence, _summary(text, h, kind, own, scope.telescope is not None), evidence,
             scope.telescope.name if scope.telescope else "",
         )  # fmt: skip
 
@@ -181,10 +182,11 @@ def _confidence(h: Host, kind: str, own: bool) -> tuple[int, str]:
     )
 
 
-def _summary(text: str, h: Host, kind: str, own: bool) -> dict[str, str]:
+def _summary(text: str, h: Host, kind: str, own: bool, is_monitored: bool) -> dict[str, str]:
     en_own, ja_own = (" (own network)", "（自組織）") if own else ("", "")
     en_ports = ", ".join(f"tcp/{p}" for p in h.ports[:4])
     ja_ports = "、".join(f"{p}/TCP" for p in h.ports[:4])
+    en_whose, ja_whose = ("monitored ", "観測アドレス") if is_monitored else ("", "アドレス")
     if kind == "mirai":
         return {
             "en": f"{text}{en_own} is infected with Mirai or a relative: "
@@ -194,9 +196,9 @@ def _summary(text: str, h: Host, kind: str, own: bool) -> dict[str, str]:
         }
     return {
         "en": f"{text}{en_own} scans for IoT devices without Mirai's mark: {h.iot:,} SYNs to "
-        f"{h.iot_dst:,} monitored addresses ({en_ports}); probably infected.",
+        f"{h.iot_dst:,} {en_whose}addresses ({en_ports}); probably infected.",
         "ja": f"{text}{ja_own}はMiraiの特徴を持たないがIoT機器を狙ったスキャンを行っており、"
-        f"感染ホストの疑いがある（観測アドレス{h.iot_dst:,}件、SYN {h.iot:,}パケット、{ja_ports}）。",
+        f"感染ホストの疑いがある（{ja_whose}{h.iot_dst:,}件、SYN {h.iot:,}パケット、{ja_ports}）。",
     }
 
 
@@ -210,12 +212,15 @@ def _hosts_sql(scope: Scope, part: str) -> str:
     """SQL: candidates of a part, with `qualified`; uses `$surveyors` and `$limit`; judge() tests again."""
     iot = f"dst_port IN ({', '.join(map(str, IOT_PORTS))})"
     shared = f"dst_port IN ({', '.join(map(str, SHARED_PORTS))})"
-    tool = f"regexp_matches(tool, '^({'|'.join(TOOLS)})')"
+    # most rows have no tag: CASE looks at the others only
+    tool = f"CASE WHEN tool = '' THEN false ELSE regexp_matches(tool, '^({'|'.join(TOOLS)})') END"
+    four = (span for span in probe.UNROUTED if len(span[0]) == 5)
+    unrouted = " OR ".join(f"src_ip BETWEEN unhex('{a.hex()}') AND unhex('{b.hex()}')" for a, b in four)
     return f"""
-    WITH p AS MATERIALIZED (SELECT src_ip, dst_ip, dst_port, packet_count, first_seen, last_seen, tool,
+    WITH p AS NOT MATERIALIZED (SELECT src_ip, dst_ip, dst_port, packet_count, first_seen, last_seen, tool,
         tcp_options, seq_is_dst FROM {probe.probes(scope, _SYN)} AND {part}
         AND octet_length(src_ip) = 5 AND src_ip NOT IN (SELECT unnest($surveyors::BLOB[]))),
-    h AS (SELECT src_ip, sum(packet_count)::BIGINT AS n,
+    h AS MATERIALIZED (SELECT src_ip, sum(packet_count)::BIGINT AS n,
         coalesce(sum(packet_count) FILTER (seq_is_dst), 0)::BIGINT AS mirai,
         coalesce(sum(packet_count) FILTER (seq_is_dst AND tcp_options = ''), 0)::BIGINT AS bare,
         coalesce(sum(packet_count) FILTER (seq_is_dst AND ({iot} OR {shared})), 0)::BIGINT AS mirai_iot,
@@ -223,7 +228,8 @@ def _hosts_sql(scope: Scope, part: str) -> str:
         coalesce(sum(packet_count) FILTER ({shared}), 0)::BIGINT AS shared,
         coalesce(sum(packet_count) FILTER ({tool}), 0)::BIGINT AS known_tool,
         min(first_seen) AS f, max(last_seen) AS l
-      FROM p GROUP BY src_ip HAVING sum(packet_count) >= {MIN_PACKETS} AND (mirai >= {MIN_PACKETS} OR
+      FROM p GROUP BY src_ip
+      HAVING (NOT ({unrouted}){own_sql(scope)}) AND sum(packet_count) >= {MIN_PACKETS} AND (mirai >= {MIN_PACKETS} OR
         (mirai = 0 AND iot >= {MIN_PACKETS} AND iot + shared >= {IOT_SHARE} * n AND known_tool < 0.5 * n))),
     d AS (SELECT src_ip, count(DISTINCT dst_ip)::BIGINT AS dst,
         (count(DISTINCT dst_ip) FILTER ({iot}))::BIGINT AS iot_dst

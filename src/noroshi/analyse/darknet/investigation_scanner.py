@@ -23,12 +23,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from noroshi.analyse.darknet import probe
+from noroshi.analyse.darknet.memo import once, scope_key
 from noroshi.analyse.darknet.organisations import UNNAMED, Entry, organisations
 from noroshi.model import address
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
 MIN_PORTS, MIN_PACKETS_PER_ADDRESS = 30, 1.03
@@ -108,6 +111,7 @@ class InvestigationScanner:
             rows = f"{probe.probes(scope)} AND {part}"
             text = f"SELECT coalesce(sum(packet_count), 0)::BIGINT AS n FROM {rows}"  # noqa: S608
             total += int(query.sql(text, probe.params(scope)).column("n")[0].as_py())
+        _remembered(query, scope, scope.day, "true", lambda: sorted((scope.day, src) for src in found))
         notes: tuple[str, ...] = ("no telescope: only the organisation lists were used",)
         groups: list[Surveyor] = []
         if scope.size > 0:
@@ -155,7 +159,7 @@ class InvestigationScanner:
             evidence |= {"found_this_day": reduced.qualified, "listed_this_day": len(reduced.surveyors)}
         return Finding(
             "investigation-scanner", Subject(*subject), Rule(self.name, self.version), s.first_seen,
-            s.last_seen, confidence, _summary(subject[1], s), evidence,
+            s.last_seen, confidence, _summary(subject[1], s, scope.telescope is not None), evidence,
             scope.telescope.name if scope.telescope else "",
         )  # fmt: skip
 
@@ -168,10 +172,33 @@ def investigation_sources(query: Query, scope: Scope) -> list[bytes]:
     return [src for _, src in sources_by_day(query, scope, scope.day, scope.day)]
 
 
+def _remembered(
+    query: Query, scope: Scope, day: date, part: str, make: Callable[[], list[tuple[date, bytes]]]
+) -> list[tuple[date, bytes]]:
+    """The investigation scanners of one day, looked for once in a run of analysis."""
+    names = {
+        "min_ports": MIN_PORTS,
+        "min_packets_per_address": MIN_PACKETS_PER_ADDRESS,
+        "list_days": LIST_DAYS,
+    }
+    given = tuple(probe.option(scope, name, default) for name, default in names.items())
+    return once(
+        query, ("investigation", scope_key(scope), given, day, part), make, lambda found: 120 * len(found)
+    )
+
+
 def sources_by_day(
     query: Query, scope: Scope, since: date, until: date, part: str = "true"
 ) -> list[tuple[date, bytes]]:
     """(day, source) of the investigation scanners by rule or list on the days since..until, in order."""
+    if since < until:
+        return _sources_by_day(query, scope, since, until, part)
+    return _remembered(query, scope, since, part, lambda: _sources_by_day(query, scope, since, until, part))
+
+
+def _sources_by_day(
+    query: Query, scope: Scope, since: date, until: date, part: str
+) -> list[tuple[date, bytes]]:
     least = int(probe.option(scope, "min_ports", MIN_PORTS))
     enough = probe.option(scope, "min_packets_per_address", MIN_PACKETS_PER_ADDRESS) * scope.size
     rows = f"{probe.probes(scope, days=probe.SPAN)} AND {part}"
@@ -367,9 +394,10 @@ def _confidence(s: Surveyor, scope: Scope) -> tuple[int, str]:
     )
 
 
-def _summary(who: str, s: Surveyor) -> dict[str, str]:
+def _summary(who: str, s: Surveyor, is_monitored: bool) -> dict[str, str]:
     en_of = f" ({s.entry.organisation})" if s.entry and s.entry.organisation != UNNAMED else ""
     ja_of = f"（{s.entry.organisation}）" if en_of and s.entry else ""
+    en_whose, ja_whose = ("monitored ", "観測アドレス") if is_monitored else ("", "アドレス")
     en_how, ja_how = "", ""
     if s.hosts > 1:
         en_how, ja_how = f", {s.hosts} hosts together", f"（{s.hosts}ホストの合計）"
@@ -378,7 +406,7 @@ def _summary(who: str, s: Surveyor) -> dict[str, str]:
         ja_how = f"（7日間で{s.week[0]:,}ポート）"
     return {
         "en": f"{who}{en_of} surveys the Internet: {s.port_nunique:,} ports, {s.packet_count:,} packets to "
-        f"{s.dst_ip_nunique:,} monitored addresses this day{en_how}.",
-        "ja": f"{who}{ja_of}は調査スキャンの送信元とみられる。当日は観測アドレス{s.dst_ip_nunique:,}件の"
+        f"{s.dst_ip_nunique:,} {en_whose}addresses this day{en_how}.",
+        "ja": f"{who}{ja_of}は調査スキャンの送信元とみられる。当日は{ja_whose}{s.dst_ip_nunique:,}件の"
         f"{s.port_nunique:,}宛先ポートに{s.packet_count:,}パケットを送信した{ja_how}。",
     }

@@ -39,6 +39,19 @@ ROWS_PER_PART = 24_000_000
 """Rows reduced at a time. What does not fit the engine's memory is put on disk meanwhile, some 1 GB of so many
 distinct (source, destination, port); and 12 M sources of two packets are 0.3 GB outside the engine."""
 
+# RFC 6890 less the documentation prefixes, which examples and demonstrations use as if they were routed
+UNROUTED = tuple(
+    address.prefix_range(p)
+    for p in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+              "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10")
+)  # fmt: skip
+"""(lowest, highest) stored addresses that nobody routes in the Internet."""
+
+
+def is_unrouted(src: bytes) -> bool:
+    """A source that can have come from an inner network only, or is forged."""
+    return any(low <= src <= high for low, high in UNROUTED)
+
 
 ONE_DAY, SPAN = "day = $day", "day BETWEEN $since AND $until"
 

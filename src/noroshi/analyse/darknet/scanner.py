@@ -19,7 +19,6 @@ from typing import Any
 
 from noroshi.analyse.darknet import probe, scanner_sql
 from noroshi.analyse.darknet.stats import garwood
-from noroshi.model import address
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
@@ -36,14 +35,6 @@ TOOL_SHARE = 0.90
 """Share of a source's packets that must carry a tool's tag: one looks like ZMap by chance in 2^16."""
 MAX_FINDINGS = 10_000
 """More findings a day than this nobody reads; the rest is counted in the evidence of those listed."""
-
-
-# RFC 6890 less the documentation prefixes, which examples and demonstrations use as if they were routed
-_UNROUTED = tuple(
-    address.prefix_range(p)
-    for p in ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-              "192.168.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7", "fe80::/10")
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -243,7 +234,7 @@ def _rate(s: Source, scope: Scope) -> dict[str, Any]:
 
 def _confidence(s: Source, tool: str, kind: str) -> tuple[int, str]:
     """How sure it is that the named source scanned; UDP and ICMP sources can be forged without effort."""
-    if any(low <= s.low <= high for low, high in _UNROUTED):
+    if probe.is_unrouted(s.low):
         return 40, "the source is not routed in the Internet: an inner network, or forged"
     connected = sum(c for p, _, c, _ in s.ports if p == probe.TCP) >= 0.5 * sum(c for _, _, c, _ in s.ports)
     if tool:
