@@ -229,3 +229,22 @@ def test_reports_of_a_month_and_a_year_by_command(at: At, tmp_path: Path) -> Non
         page = (tmp_path / "out" / f"noroshi-{label}.en.html").read_text("utf-8")
         assert "202.229.120.98" in page
     assert at("report", "--period", "fortnight").code == 2
+
+
+def test_countries_and_networks_from_a_table_the_user_gives(at: At, tmp_path: Path) -> None:
+    """Relative to noroshi.toml; without one the report says so."""
+    at("ingest", SAMPLES / "darknet" / "ncsa_445_scan.pcap")
+    telescope = '[[telescope]]\nname = "t"\nprefixes = ["10.0.0.0/8", "192.168.0.0/16", "141.142.0.0/16"]\n'
+    at.configure(telescope)
+    page = tmp_path / "out" / "noroshi-2017-09.en.md"
+    assert at("report", "--period", "2017-09", "--out", tmp_path / "out").code == 0
+    assert "No country table is configured" in page.read_text("utf-8")
+    (at.lake / "country.tsv").write_text("176.0.0.0\t176.255.255.255\tRU\n", "utf-8")
+    at.configure(telescope + '[context]\ncountry = "country.tsv"\n')
+    assert at("report", "--period", "2017-09", "--out", tmp_path / "out").code == 0
+    assert "No country table is configured" not in page.read_text("utf-8")
+    assert "| Russia (RU) | " in page.read_text("utf-8")
+    at.configure(telescope + '[context]\ncountry = "gone.tsv"\n')
+    missing = at("report", "--period", "2017-09", "--out", tmp_path / "out")
+    assert missing.code == 2
+    assert "gone.tsv" in missing.err

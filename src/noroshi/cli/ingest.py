@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -169,19 +170,33 @@ def total_bytes(paths: tuple[str, ...]) -> int | None:
         return None
     total = 0
     for path in map(Path, paths):
-        files = path.rglob("*") if path.is_dir() else [path]
-        total += sum(f.stat().st_size for f in files if f.is_file())
+        # Only for the bar: what cannot be looked at is told when it is to be read.
+        with contextlib.suppress(OSError, ValueError):
+            files = path.rglob("*") if path.is_dir() else [path]
+            total += sum(f.stat().st_size for f in files if f.is_file())
     return total
 
 
 def print_results(results: list[IngestResult]) -> None:
     """A row per source, on standard output."""
+    room = out.width() - 48  # what the other columns leave; the end of a path tells more than its beginning
     rows = [
-        (r.path, r.format or "?", _status(r), r.tables.get("flows", 0), r.rejects, f"{r.seconds:.1f}")
+        (
+            _tail(out.visible(r.path), room),
+            r.format or "?",
+            _status(r),
+            r.tables.get("flows", 0),
+            r.rejects,
+            f"{r.seconds:.1f}",
+        )
         for r in results
     ]
     if rows:
         out.table(("source", "format", "", "flows", "rejects", "s"), rows, right=("flows", "rejects", "s"))
+
+
+def _tail(text: str, room: int) -> str:
+    return text if len(text) <= room else "…" + text[1 - room :]
 
 
 def problems(results: Sequence[IngestResult]) -> Iterator[str]:
