@@ -335,3 +335,18 @@ def test_the_lake_inside_the_folder_is_left_alone(folder: Path) -> None:
     (folder / "a.pcap").write_bytes(CAPTURE)
     assert len(ingest(lake, [folder], config=CONFIG)) == 1
     assert len(ingest(lake, [folder], config=CONFIG)) == 1
+
+
+def test_a_person_is_told_why_the_first_run_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from noroshi.wire import jit
+    from noroshi.work.ingest import first_run
+
+    monkeypatch.setattr(jit, "CACHED", True)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert first_run().endswith("once.")
+    (tmp_path / "decode.nbi").touch()
+    assert first_run() == ""
+    monkeypatch.setattr(jit, "CACHED", False)
+    assert first_run().endswith("it cannot be kept.")

@@ -87,9 +87,11 @@ def command(
 
 
 def _ingest(state: State, paths: tuple[str, ...], given: dict[str, Any]) -> list[IngestResult]:
-    from noroshi.work.ingest import ingest
+    from noroshi.work.ingest import first_run, ingest
 
     lake = state.lake(create=True)
+    if text := first_run():
+        out.say(state, text)
     with out.progress(state, "reading", total_bytes(paths)) as advance:
         return ingest(lake, list(paths), config=state.config(), progress=advance, **given)
 

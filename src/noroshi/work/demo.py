@@ -106,7 +106,7 @@ def demo(
     from noroshi.lake.handle import Lake
     from noroshi.work.analyse import analyse
     from noroshi.work.findings import find
-    from noroshi.work.ingest import ingest
+    from noroshi.work.ingest import first_run, ingest
     from noroshi.work.report import report
     from noroshi.work.share import share_stix
 
@@ -119,6 +119,8 @@ def demo(
     config = configuration.load(path / "noroshi.toml")
     lake = Lake.open(path, create=True)
     files = captures(samples)
+    if text := first_run():
+        tell(text)
     tell(f"Reading {len(files)} captures ...")
     results = ingest(lake, files, config=config)
     tell("Analysing ...")

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from noroshi import registry
@@ -109,6 +110,18 @@ def ingest(
             "what is stored already is not stored twice.",
         ) from e
     return results
+
+
+def first_run() -> str:
+    """What to tell a person who would otherwise wonder why nothing moves; empty when code is compiled already."""
+    from noroshi.wire import jit  # chooses the folder that compiled code is kept in
+
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    if jit.CACHED and folder and any(Path(folder).rglob("*.nbi")):
+        return ""
+    return "Compiling for this machine, 10 to 20 s of CPU time" + (
+        ", once." if jit.CACHED else "; it cannot be kept."
+    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ RUNS = Table(
         Column("run_id", "string", "Random id of the run."),
         Column("state", "string", "open, closed, dropped (known already, or swept after a crash) or forgotten."),
         Column("at", "ts", "When this row was written."),
-        Column("owner", "string", "Host, process id and its start time: does an open run's owner still live?"),
+        Column("owner", "string", "Host, process id and its start time; tells whether an open run's owner lives."),
         Column("path", "string", "The source's path, or `-`."),
         Column("source", "string", "The source's name, from --source or the path."),
         Column("format", "string", "The sensor that read it."),
