@@ -52,7 +52,7 @@ class MemoryQuery:
         self.con.execute("CREATE VIEW flows AS SELECT *, first_seen::DATE AS day FROM flows_rows")
 
     def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
-        table: pa.Table | None = self.con.execute(text, params or {}).to_arrow_table()
+        table: pa.Table | None = self.con.sql(text, params=params or {}).to_arrow_table()
         assert table is not None, "a SELECT has an answer"
         return table
 
