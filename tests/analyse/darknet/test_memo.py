@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -9,19 +10,22 @@ import pyarrow as pa
 from noroshi.analyse.darknet.infected_host import InfectedHost
 from noroshi.analyse.darknet.investigation_scanner import InvestigationScanner, investigation_sources
 from noroshi.analyse.darknet.memo import Remembering, once
-from tests.support.memory import MemoryQuery, flow, scope
+from noroshi.analyse.darknet.port_surge import PortSurge
+from tests.support.memory import DAY, MemoryQuery, flow, scope
 
 NET = scope("192.0.2.0/28")
 
 
 class Counting:
-    """A query that counts what it is asked."""
+    """A query that counts what it is asked, and how many days that spans."""
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self.under, self.asked = MemoryQuery(rows), 0
+        self.under, self.asked, self.days = MemoryQuery(rows), 0, 0
 
     def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
         self.asked += 1
+        if params and "until" in params:
+            self.days += (params["until"] - params["since"]).days + 1
         return self.under.sql(text, params)
 
 
@@ -66,3 +70,35 @@ def test_nothing_found_is_kept_too() -> None:
     asked = counted.asked
     assert investigation_sources(query, NET) == []
     assert counted.asked == asked
+
+
+def weeks() -> list[dict[str, Any]]:
+    """Two weeks in which every port of three draws more sources each day."""
+    out = []
+    for d in range(14):
+        for n in range(13 + 5 * (d == 13)):
+            for dport in (23, 80, 9530):
+                for h in range(-6, 6):
+                    at = (d - 13) * 86_400.0 + h * 3600 + n * 250
+                    out.append(flow(f"100.{10 * n + d}.{dport % 250}.7", "192.0.2.9", at=at, dport=dport))
+    return out
+
+
+def test_port_surges_of_many_days_are_those_of_each_day_alone() -> None:
+    rows_ = weeks()
+    counted = Counting(rows_)
+    query, alone = Remembering(counted), MemoryQuery(rows_)
+    options = {"top_share": 0.9}
+    within = [scope("192.0.2.0/24", day=DAY - timedelta(days=n), options=options) for n in range(6, -1, -1)]
+    analyser = PortSurge()
+    read = []
+    for one in within:
+        before = counted.days
+        reduced = analyser.reduce(query, one)
+        assert reduced == analyser.reduce(alone, one)
+        read.append(counted.days - before)
+    assert reduced.cells
+    assert len(reduced.cells[0].history) == 13
+    plain = Counting(rows_)
+    analyser.reduce(plain, within[-1])
+    assert read[-1] < plain.days / 5

@@ -49,6 +49,11 @@ class Remembering:
         while self._held > self._limit:
             self._held -= self._kept.popitem(last=False)[1][1]
 
+    def drop(self, key: Hashable) -> None:
+        """Forgets what was kept under `key`, if anything."""
+        if key in self._kept:
+            self._held -= self._kept.pop(key)[1]
+
 
 def once(query: Query, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
     """What `make` gives, made once for this query where it has a memo. No None; not to be changed after."""

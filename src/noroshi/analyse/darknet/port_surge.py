@@ -16,7 +16,7 @@ Looks back 28 days in detail, as many at a time as fit in memory, and 90 days fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ import numpy as np
 
 from noroshi.analyse.darknet import probe
 from noroshi.analyse.darknet.investigation_scanner import sources_by_day
+from noroshi.analyse.darknet.memo import Remembering, once, scope_key
 from noroshi.analyse.darknet.telescope import live_spans, seconds
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
@@ -145,6 +146,7 @@ class PortSurge:
             for total, values in zip(totals, (counts.u, counts.nets, counts.packets), strict=True):
                 total[counts.cell] += values  # one row per cell, so no index stands twice
         u, nets, packets = totals
+        _keep(query, scope, u)
         keys = np.flatnonzero(nets >= int(probe.option(scope, "min_nets", MIN_NETS)))
         keys = keys[np.isin(keys % 24, hours) & ~np.isin(keys // 24, [k for k, _ in top])]
         past = _history(query, scope, keys, observed, earlier) if len(keys) else np.zeros((0, 0), np.int64)
@@ -241,26 +243,74 @@ _NET = "(CASE WHEN octet_length(src_ip) = 17 THEN src_ip[1:5] ELSE src_ip[1:3] E
 
 def _observed_hours(query: Query, scope: Scope, since: date) -> dict[date, set[int]]:
     """Clock hours with packets over most of the hour, live and in no outage, by day."""
-    text = f"""SELECT day, {_HOUR} AS h, min(first_seen) AS f, max(last_seen) AS l
-      FROM flows WHERE day BETWEEN $since AND $day AND {scope.where()} GROUP BY ALL ORDER BY 1, 2"""  # noqa: S608
+    assert scope.telescope is not None  # needs_telescope
+    days = [since + timedelta(days=n) for n in range((scope.day - since).days + 1)]
     out: dict[date, set[int]] = {}
-    for r in query.sql(text, {"since": since, "day": scope.day}).to_pylist():
-        start = datetime(r["day"].year, r["day"].month, r["day"].day, int(r["h"]), tzinfo=UTC)
-        span = (r["f"].astimezone(UTC), min(r["l"].astimezone(UTC), start + timedelta(hours=1)))
-        assert scope.telescope is not None  # needs_telescope
-        if seconds(live_spans(scope.telescope, start, start + timedelta(hours=1), [span])) >= MIN_HOUR_S:
-            out.setdefault(r["day"], set()).add(int(r["h"]))
+    for day, hours in zip(days, _spans(query, scope, days), strict=True):
+        for h, first, last in hours:
+            start = datetime(day.year, day.month, day.day, h, tzinfo=UTC)
+            span = (first, min(last, start + timedelta(hours=1)))
+            if seconds(live_spans(scope.telescope, start, start + timedelta(hours=1), [span])) >= MIN_HOUR_S:
+                out.setdefault(day, set()).add(h)
     return out
+
+
+def _spans(query: Query, scope: Scope, days: list[date]) -> list[list[tuple[int, datetime, datetime]]]:
+    """(hour, first packet, last packet) of each day; days that were asked for before are not read again."""
+
+    def key(day: date) -> Hashable:
+        return ("hours", scope.where(), day)
+
+    known = {d: query.recall(key(d)) for d in days} if isinstance(query, Remembering) else {}
+    missing = [d for d in days if known.get(d) is None]
+    if missing:
+        text = f"""SELECT day, {_HOUR} AS h, min(first_seen) AS f, max(last_seen) AS l
+          FROM flows WHERE {probe.SPAN} AND {scope.where()} GROUP BY ALL ORDER BY 1, 2"""  # noqa: S608
+        found: dict[date, list[tuple[int, datetime, datetime]]] = {d: [] for d in missing}
+        for r in query.sql(text, {"since": missing[0], "until": missing[-1]}).to_pylist():
+            if r["day"] in found:
+                found[r["day"]].append((int(r["h"]), r["f"].astimezone(UTC), r["l"].astimezone(UTC)))
+        for day, hours in found.items():
+            known[day] = once(query, key(day), lambda hours=hours: hours, lambda _: 4000)  # type: ignore[misc]
+    return [known[d] for d in days]
 
 
 def _top_ports(query: Query, scope: Scope, since: date) -> list[tuple[int, float]]:
     """Ports with TOP_SHARE of the packets before the day, and their shares."""
+    packets = _port_packets(query, scope, since, scope.day - timedelta(days=1))
+    shares = packets / max(1, int(packets.sum()))
+    keys = np.flatnonzero((packets > 0) & (shares >= probe.option(scope, "top_share", TOP_SHARE)))
+    return sorted(((int(k), float(shares[k])) for k in keys), key=lambda p: (-p[1], p[0]))
+
+
+def _port_packets(query: Query, scope: Scope, since: date, until: date) -> npt.NDArray[np.int64]:
+    """Packets per port on the days since..until. Of a span that a span asked for before overlaps, only the days
+    that differ are read."""
+    key = ("port-packets", scope_key(scope))
+    before = query.recall(key) if isinstance(query, Remembering) else None
+    one = timedelta(days=1)
+    if before is not None and before[0] <= since <= before[1] <= until:
+        old_since, old_until = before[:2]
+        total: npt.NDArray[np.int64] = before[2].copy()
+        if old_since < since:
+            total -= _span_packets(query, scope, old_since, since - one)
+        if old_until < until:
+            total += _span_packets(query, scope, old_until + one, until)
+    else:
+        total = _span_packets(query, scope, since, until)
+    if isinstance(query, Remembering):
+        query.drop(key)
+        query.keep(key, (since, until, total), total.nbytes)
+    return total
+
+
+def _span_packets(query: Query, scope: Scope, since: date, until: date) -> npt.NDArray[np.int64]:
     rows = probe.probes(scope, _PROBE, probe.SPAN)
-    text = f"""WITH p AS (SELECT {_KEY} AS key, sum(packet_count)::BIGINT AS n FROM {rows} GROUP BY key)
-      SELECT key, n / (SELECT sum(n) FROM p) AS share FROM p
-      WHERE share >= {probe.option(scope, "top_share", TOP_SHARE)} ORDER BY share DESC, key"""  # noqa: S608
-    found = query.sql(text, probe.params(scope, since=since, until=scope.day - timedelta(days=1))).to_pylist()
-    return [(int(r["key"]), float(r["share"])) for r in found]
+    text = f"SELECT {_KEY} AS key, sum(packet_count)::BIGINT AS n FROM {rows} GROUP BY key"  # noqa: S608
+    found = query.sql(text, probe.params(scope, since=since, until=until))
+    total = np.zeros(PORTS, dtype=np.int64)
+    total[found.column("key").to_numpy()] = found.column("n").to_numpy()
+    return total
 
 
 @dataclass(frozen=True)
@@ -276,6 +326,20 @@ class _Counts:
     surveyors: int
 
 
+def _kept(scope: Scope, day: date) -> Hashable:
+    """Where a day's counts are kept: they depend on all that decides who is an investigation scanner."""
+    given = sorted((str(k), str(v)) for k, v in scope.options.get("investigation", {}).items())
+    return ("port-sources", scope_key(scope), tuple(given), day)
+
+
+def _keep(query: Query, scope: Scope, u: npt.NDArray[np.int64]) -> None:
+    """Keeps the sources per cell of the scope's day for the days that follow it."""
+    if isinstance(query, Remembering):
+        cell = np.flatnonzero(u).astype(np.int32)
+        value = (cell, u[cell].astype(np.int32))
+        query.keep(_kept(scope, scope.day), value, 2 * cell.nbytes)
+
+
 def _history(
     query: Query,
     scope: Scope,
@@ -286,11 +350,22 @@ def _history(
     """Unique sources of each cell of `keys` (sorted) on each earlier day; -1 where it was not observed."""
     past = np.zeros((len(earlier), len(keys)), dtype=np.int64)
     days = np.array([d.toordinal() - _EPOCH for d in earlier])
-    for since, until in _chunks(query, scope, earlier):
+    missing: list[date] = []
+    for i, day in enumerate(earlier):
+        kept = query.recall(_kept(scope, day)) if isinstance(query, Remembering) else None
+        if kept is None:
+            missing.append(day)
+        else:
+            cell, u = kept
+            column = np.minimum(np.searchsorted(keys, cell), len(keys) - 1)
+            known = keys[column] == cell
+            past[i, column[known]] = u[known]
+    is_missing = np.isin(days, [d.toordinal() - _EPOCH for d in missing])
+    for since, until in _chunks(query, scope, missing) if missing else ():
         for counts in _counts(query, scope, since, until, sorted({int(k) // 24 for k in keys})):
             row = np.minimum(np.searchsorted(days, counts.day), len(days) - 1)
             column = np.minimum(np.searchsorted(keys, counts.cell), len(keys) - 1)
-            known = (days[row] == counts.day) & (keys[column] == counts.cell)
+            known = (days[row] == counts.day) & (keys[column] == counts.cell) & is_missing[row]
             np.add.at(past, (row[known], column[known]), counts.u[known])
     for i, day in enumerate(earlier):
         past[i, ~np.isin(keys % 24, sorted(observed[day]))] = -1

@@ -114,6 +114,7 @@ def poisson_tail(k: int, mean: float) -> float:
     return 1.0 if k <= 0 else gamma_p(float(k), mean)
 
 
+@lru_cache(maxsize=10_000)
 def poisson_needed(mean: float, tail: float) -> int:
     """The smallest k with P(X >= k) < tail for a Poisson X of that mean."""
     k = max(1, int(mean))
