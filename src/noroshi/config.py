@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 import zoneinfo
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,8 @@ import msgspec
 from noroshi.model import address
 from noroshi.model.analyser import Telescope
 from noroshi.model.errors import ConfigError, UsageError
+from noroshi.model.tables import TABLES
+from noroshi.model.tlp import parse as parse_tlp
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -130,11 +132,22 @@ def load(path: Path | None) -> Config:
             f"cannot be read: {e.strerror}", where=where, todo="Give this user the right to read it."
         ) from e
     try:
-        file = msgspec.convert(raw, File)
+        file = msgspec.convert(_with_times(raw), File)
     except msgspec.ValidationError as e:
         raise ConfigError(str(e), where=where, todo="docs/configuration.md shows every entry.") from e
     _check(file, where)
     return Config(file, path)
+
+
+def _with_times(raw: Any) -> Any:
+    """The same with dates as their midnights in UTC: people write `from = 2024-04-01`."""
+    if isinstance(raw, dict):
+        return {k: _with_times(v) for k, v in raw.items()}
+    if isinstance(raw, list):
+        return [_with_times(v) for v in raw]
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        return datetime(raw.year, raw.month, raw.day, tzinfo=UTC)
+    return raw
 
 
 def _check(file: File, where: str) -> None:
@@ -166,6 +179,46 @@ def _check(file: File, where: str) -> None:
                 where=where,
                 todo="If it goes on, end `live` where it began instead.",
             )
+    _check_overlaps(file.telescope, where)
+    for source in file.source:
+        try:
+            parse_tlp(source.tlp or "clear")
+        except UsageError as e:
+            raise ConfigError(
+                e.what, where=f"{where} [[source]] {source.path}", todo=str(e).split("\n")[-1]
+            ) from e
     for table, age in file.retention.items():
+        if table not in TABLES:
+            raise ConfigError(
+                f"retention of {table}, which is no table", where=where, todo=f"Tables: {', '.join(TABLES)}."
+            )
         if not re.fullmatch(r"[1-9]\d{0,5}d", age):
             raise ConfigError(f"retention of {table} is {age!r}", where=where, todo="Write days: `400d`.")
+
+
+def _check_overlaps(telescopes: list[TelescopeEntry], where: str) -> None:
+    """An address in two telescopes at once would be counted twice in every size and rate."""
+    for i, a in enumerate(telescopes):
+        for b in telescopes[:i]:
+            shared = [(p, q) for p in a.prefixes for q in b.prefixes if _prefixes_meet(p, q)]
+            if shared and _lives_meet(a.live, b.live):
+                raise ConfigError(
+                    f"telescopes {b.name} and {a.name} overlap: {shared[0][1]} and {shared[0][0]}",
+                    where=where,
+                    todo="Give each address to one telescope, or let one end (`live`) before the other begins.",
+                )
+
+
+def _prefixes_meet(a: str, b: str) -> bool:
+    (first, last), (low, high) = address.prefix_range(a), address.prefix_range(b)
+    return first <= high and low <= last
+
+
+def _lives_meet(a: list[Span], b: list[Span]) -> bool:
+    always = [Span(datetime.min.replace(tzinfo=UTC))]
+    end = datetime.max.replace(tzinfo=UTC)
+    return any(
+        _utc(s.from_) < (_utc(t.to) if t.to else end) and _utc(t.from_) < (_utc(s.to) if s.to else end)
+        for s in a or always
+        for t in b or always
+    )

@@ -15,6 +15,16 @@ prefixes = ["192.0.2.0/24"]
 live = [{from = 2024-04-01T00:00:00Z}]
 """
 
+TWO = """[[telescope]]
+name = "a"
+prefixes = ["192.0.2.0/24"]
+{}
+[[telescope]]
+name = "b"
+prefixes = ["2001:db8::/32", "192.0.2.128/25"]
+{}
+"""
+
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "noroshi.toml"
@@ -47,6 +57,11 @@ def test_check_names_file_entry_and_mend(tmp_path: Path) -> None:
         "timezone = 'Mars/Base'": "Asia/Tokyo",
         "colour = 'red'": "colour",
         "own = [": "not valid TOML",
+        "[[source]]\npath = 'x'\ntlp = 'pink'": "amber+strict",
+        "[[source]]\npath = 'x'\nformat = 'pcpa'": "Did you mean 'pcap'?",
+        "[retention]\nflow = '4d'": "which is no table",
+        TWO.format("", ""): "telescopes a and b overlap",
+        TWO.format("live = [{from = 2024-01-01}]", "live = [{from = 2020-01-01T00:00:00Z}]"): "overlap",
         "[analyse.scaner]\nx = 1": "Did you mean 'scanner'?",
         "[analyse.scanner]\nmin_dts = 1": "Did you mean 'min_dst'?",
         "[analyse.scanner]\nmin_dst = 'ten'": "10 is usual",
@@ -69,3 +84,17 @@ def test_telescopes_are_listed(tmp_path: Path) -> None:
     ran = noroshi("--config", write(tmp_path, GOOD), "telescope", "list")
     assert "campus" in ran.out
     assert noroshi("--config", write(tmp_path, ""), "telescope", "list").out == ""
+
+
+def test_one_telescope_may_follow_another(tmp_path: Path) -> None:
+    moved = TWO.format(
+        "live = [{from = 2020-01-01T00:00:00Z, to = 2024-01-01T00:00:00Z}]",
+        "live = [{from = 2024-01-01T00:00:00Z}]",
+    )
+    assert noroshi("--config", write(tmp_path, moved), "config", "check").code == 0
+
+
+def test_a_date_is_its_midnight(tmp_path: Path) -> None:
+    text = '[[telescope]]\nname = "t"\nprefixes = ["192.0.2.0/24"]\nlive = [{from = 2024-04-01}]\n'
+    ran = noroshi("--config", write(tmp_path, text), "telescope", "list", "--json")
+    assert ran.json[0]["live"] == [{"from": "2024-04-01T00:00:00Z", "to": None}]

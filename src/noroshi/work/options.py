@@ -1,4 +1,4 @@
-"""Whether the thresholds of `[analyse.NAME]` are ones the analysers know: a misspelt one would be passed over."""
+"""Whether the names in noroshi.toml are ones the registry knows: a misspelt threshold would be passed over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError at the first entry of `[analyse]` that no analyser knows or whose value is none."""
+    """Raises ConfigError at the first format no sensor has, or threshold no analyser knows or can use."""
+    for source in config.sources:
+        if source.format and source.format not in registry.SENSORS:
+            where = f"[[source]] {source.path}"
+            raise _unknown(
+                config, where, f"there is no format {source.format!r}", source.format, registry.SENSORS
+            )
     for name, given in config.analyse.items():
         if name not in registry.ANALYSERS:
             raise _unknown(config, f"[analyse.{name}]", "names no analyser", name, registry.ANALYSERS)
