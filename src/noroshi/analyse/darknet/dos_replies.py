@@ -193,7 +193,9 @@ marked AS (
     WHEN protocol = 17 AND (class = 'backscatter' OR payload LIKE '%-reply' OR payload = 'sip-status') THEN
       'udp'
   END AS kind
-  FROM flows WHERE day = DATE '{day}' AND protocol IN (1, 6, 17, 58) AND {dst} AND NOT {src} {quiet}
+  FROM flows WHERE day = DATE '{day}' AND CASE protocol WHEN 6 THEN tcp_flags & 23 IN (4, 18, 20)
+    WHEN 17 THEN class = 'backscatter' OR payload LIKE '%-reply' OR payload = 'sip-status'
+    WHEN 1 THEN true WHEN 58 THEN true ELSE false END AND {dst} AND NOT {src} {quiet}
 ),
 named AS (
   SELECT CASE WHEN kind LIKE 'quoted%' THEN inner_dst_ip ELSE src_ip END AS victim, kind, dst_ip,

@@ -50,10 +50,9 @@ WITH sent AS (
     epoch_us(first_seen) AS f, epoch_us(last_seen) AS l
   FROM flows
   WHERE day = DATE '{day}' AND {dst} AND NOT {src}
-    AND NOT (protocol = 6 AND tcp_flags & 23 IN (4, 18, 20)) AND NOT (protocol = 1 AND src_port NOT IN (8,
-      13, 17))
-    AND NOT (protocol = 58 AND src_port <> 128)
-    AND (class NOT IN ('backscatter', 'reflection', 'spoofed') OR payload IN ({typical}))
+    AND CASE protocol WHEN 6 THEN tcp_flags & 23 NOT IN (4, 18, 20) WHEN 1 THEN src_port IN (8, 13, 17)
+      WHEN 58 THEN src_port = 128 ELSE true END
+    AND CASE WHEN class IN ('backscatter', 'reflection', 'spoofed') THEN payload IN ({typical}) ELSE true END
 ),
 few AS (
   SELECT src_ip, protocol, port, payload FROM sent GROUP BY ALL

@@ -50,10 +50,9 @@ WITH hit AS (
     packet_count AS n, byte_count, epoch_us(first_seen) AS f, epoch_us(last_seen) AS l,
     protocol = 6 AND tcp_flags & 23 = 18 AS syn_ack
   FROM flows
-  WHERE day = DATE '{day}' AND {dst} AND NOT {src} AND (
-    (protocol = 6 AND tcp_flags & 23 IN (4, 18, 20))
-    OR (protocol = 17 AND src_port IN ({ports}) AND payload NOT LIKE '%-query' AND payload NOT LIKE
-      '%-request'))
+  WHERE day = DATE '{day}' AND CASE protocol WHEN 6 THEN tcp_flags & 23 IN (4, 18, 20)
+    WHEN 17 THEN src_port IN ({ports}) AND payload NOT LIKE '%-query' AND payload NOT LIKE '%-request'
+    ELSE false END AND {dst} AND NOT {src}
 ),
 """
 
