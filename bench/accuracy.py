@@ -13,7 +13,9 @@ a generator and are alike, so the intervals hold for such days, not for the Inte
 beside, are the generator's. `port-surge` needs weeks of history and is not judged here.
 
 Seeds: DEVELOPMENT ones may be looked at while rules are changed; REPORTED ones were fixed beforehand and are only
-counted. The bundled day (samples/synthetic, seed 2026) is neither, and is listed as `sample`.
+counted. The bundled day (samples/synthetic, seed 2026) is seen by everybody, its errors too: it is listed as
+`sample` and proves nothing by itself. The generator and the fingerprints follow the same published definitions, so
+`scanner: tool` says that the way from packet to finding loses nothing, not that tools in the wild keep to them.
 """
 
 from __future__ import annotations
