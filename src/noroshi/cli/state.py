@@ -53,6 +53,8 @@ class State:
                 where=str(self.lake_path),
                 todo="Store something first with `noroshi ingest FILE`, or name the lake with --lake DIR.",
             )
+        # Where compiled code may be kept when there is no cache folder of the user's own.
+        os.environ["NOROSHI_LAKE"] = str(self.lake_path)
         return Lake.open(self.lake_path, create=create)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,10 +43,23 @@ def _choose() -> bool:
         places.append(Path(os.environ["NOROSHI_LAKE"]) / ".cache")
     for place in places:
         folder = place / "noroshi" / f"numba-{_version()}"
+        fresh = not folder.is_dir()
         if _usable(folder):
             os.environ["NUMBA_CACHE_DIR"] = str(folder)
+            if fresh:
+                _remove_older(folder)
             return True
     return False
+
+
+def _remove_older(folder: Path) -> None:
+    """Delete what earlier versions compiled, unless it was used in the last month (by another installation)."""
+    for other in folder.parent.glob("numba-*"):
+        try:
+            if other != folder and time.time() - other.stat().st_mtime > 30 * 86_400:
+                shutil.rmtree(other)
+        except OSError:
+            continue  # someone else's, or in use: it costs a few megabytes and nothing else
 
 
 CACHED = _choose()
