@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def _neutral() -> None:
     # A home that is kept from run to run holds what numba and matplotlib made: 10 s of compiling saved.
     home = ROOT / ".cache" / "home"
     home.mkdir(parents=True, exist_ok=True)
-    os.environ |= {"HOME": str(home), "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+    # A time zone that is not UTC: what leans on the local one by mistake is seen.
+    os.environ |= {"HOME": str(home), "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "TZ": "Asia/Tokyo"}
+    time.tzset()
 
 
 _neutral()  # before any test module is imported: the numba cache is chosen on import

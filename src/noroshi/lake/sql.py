@@ -47,7 +47,10 @@ def connect(
     if threads:
         config["threads"] = str(threads)
     con = duckdb.connect(config=config)  # type: ignore[arg-type]
-    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET enable_progress_bar=false")
+    # GLOBAL: a cursor is a connection of its own and would else take the machine's time zone.
+    con.execute(
+        "SET GLOBAL TimeZone='UTC'; SET GLOBAL parquet_metadata_cache=true; SET enable_progress_bar=false"
+    )
     return con
 
 
