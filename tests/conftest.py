@@ -29,10 +29,14 @@ settings.register_profile(
 settings.load_profile("noroshi")
 
 
-def _neutral() -> None:
-    """Settings of the person or service that runs the tests do not reach them, nor the processes they start."""
+def _forget() -> None:
     for name in [n for n in os.environ if n.startswith("NOROSHI_") and n not in KEPT]:
         del os.environ[name]
+
+
+def _neutral() -> None:
+    """Settings of the person or service that runs the tests do not reach them, nor the processes they start."""
+    _forget()
     for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES", "LANGUAGE",
                  "MPLBACKEND", "MPLCONFIGDIR", "MATPLOTLIBRC", "SOURCE_DATE_EPOCH"):  # fmt: skip
         os.environ.pop(name, None)
@@ -47,6 +51,12 @@ def _neutral() -> None:
 
 
 _neutral()  # before any test module is imported: the numba cache is chosen on import
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The command line names its lake in the environment, for code compiled later: not for the next test."""
+    _forget()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
