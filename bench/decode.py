@@ -83,7 +83,7 @@ def reduce(path: Path) -> int:
             slots.fill(0)
             made_here, _minute = merge(
                 c.buf, *c.index, c.link, c.one_link, c.base, c.count, wire.EARLIEST_US, latest,
-                *arena.columns.arrays(), arena.hashes, slots, made.KEYS, status,
+                *arena.columns.arrays(), arena.hashes, arena.minutes, slots, made.KEYS, status,
                 np.empty(1, np.uint64),
             )  # fmt: skip
             rows += made_here

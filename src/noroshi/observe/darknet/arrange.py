@@ -38,8 +38,53 @@ U8 = npt.NDArray[np.uint8]
 
 ROW_BYTES = 144
 """Room one row takes in the lease its columns live in."""
-SCRATCH_BYTES = 160
+SCRATCH_BYTES = 208
 """Room one row takes besides, while it is arranged and its links are summed."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One entry for each source and UTC day, in order of the sources."""
+
+    hi: U64
+    lo: U64
+    day: I64
+    first: I64
+    last: I64
+    count: I64
+
+
+@kernel
+def runs_of_sources(i32, i64, n, src_hi, src_lo, hi, lo, day, first, last, count):
+    """One entry for each source and UTC day of rows sorted by source; the number of entries."""
+    entries = 0
+    source = -1
+    for k in range(n):
+        d = i64[4, k] // 86_400_000_000
+        s = i32[7, k]
+        if s == source and day[entries - 1] == d:
+            e = entries - 1
+            first[e] = min(first[e], i64[4, k])
+            last[e] = max(last[e], i64[5, k])
+            count[e] += i64[2, k]
+        else:
+            source = s
+            hi[entries] = src_hi[s]
+            lo[entries] = src_lo[s]
+            day[entries] = d
+            first[entries] = i64[4, k]
+            last[entries] = i64[5, k]
+            count[entries] = i64[2, k]
+            entries += 1
+    return entries
+
+
+def _runs(i32: I32, i64: I64, src_hi: U64, src_lo: U64, scratch: Lease) -> Runs:
+    n = i32.shape[1]
+    hi, lo = scratch.array(n, np.uint64), scratch.array(n, np.uint64)
+    day, first, last, count = (scratch.array(n, np.int64) for _ in range(4))
+    e = runs_of_sources(i32, i64, n, src_hi, src_lo, hi, lo, day, first, last, count)
+    return Runs(hi[:e], lo[:e], day[:e], first[:e], last[:e], count[:e])
 
 
 @dataclass(frozen=True)
@@ -64,6 +109,7 @@ class Arranged:
     """Destination by row."""
     options: tuple[I32, list[int]]
     """Number by row, and the different signatures."""
+    runs: Runs
 
 
 @kernel
@@ -264,4 +310,5 @@ def arrange(rows: Columns, chosen: I64, lease: Lease, scratch: Lease) -> Arrange
     return Arranged(
         lease, scratch, rows, order, i16, i32, i64, bits, nulls, (kinds & c.QUOTES) != 0,
         (src_hi[:sources], src_lo[:sources]), (dst_hi, dst_lo), (option_ids, signatures),
+        _runs(i32, i64, src_hi, src_lo, scratch),
     )  # fmt: skip

@@ -30,28 +30,6 @@ Ranges = tuple[tuple[bytes, bytes], ...]
 
 
 @kernel
-def runs_of_sources(i32, i64, n, src, day, first, last, count):
-    """One entry for each source and UTC day of rows sorted by source; the number of entries."""
-    entries = 0
-    for k in range(n):
-        d = i64[4, k] // 86_400_000_000
-        s = i32[7, k]
-        if entries and src[entries - 1] == s and day[entries - 1] == d:
-            e = entries - 1
-            first[e] = min(first[e], i64[4, k])
-            last[e] = max(last[e], i64[5, k])
-            count[e] += i64[2, k]
-        else:
-            src[entries] = s
-            day[entries] = d
-            first[entries] = i64[4, k]
-            last[entries] = i64[5, k]
-            count[entries] = i64[2, k]
-            entries += 1
-    return entries
-
-
-@kernel
 def _sum(hi, lo, role, day, first, last, count, n, thi, tlo, tmeta, tnum, used, slots, seed):
     """Add n entries to the table of `used` links; how many it holds then. The caller keeps room for n more."""
     mask = np.uint64(slots.size - 1)
@@ -99,12 +77,10 @@ class Links:
 
     def add(self, x: a.Arranged) -> pa.Table | None:
         """Sum the links of arranged rows; rows of `links` when the table was full before."""
-        n = len(x.order)
-        src, day = np.empty(n, np.int32), np.empty(n, np.int64)
-        first, last, count = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-        e = runs_of_sources(x.i32, x.i64, n, src, day, first, last, count)
-        hi, lo = x.src[0][src[:e]], x.src[1][src[:e]]
-        full = self._enter(hi, lo, np.zeros(e, np.int32), day, first, last, count)
+        runs = x.runs
+        full = self._enter(
+            runs.hi, runs.lo, np.zeros(len(runs.lo), np.int32), runs.day, runs.first, runs.last, runs.count
+        )  # fmt: skip
         quoting = x.order[x.quotes]
         if len(quoting):
             longs = x.rows.longs[quoting]

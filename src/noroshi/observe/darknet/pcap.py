@@ -45,6 +45,8 @@ class _Reduced:
     stop: int
     minute: int
     """Of its last packet."""
+    merged: int
+    """Rows that went into rows of earlier chunks."""
     rejects: list[Reject]
     not_ip: int
 
@@ -101,7 +103,7 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
 
     start = place * arena.limit
     if chunk.count == 0:
-        return _Reduced(place, start, start, -1, chunk.rejects, 0)
+        return _Reduced(place, start, start, -1, 0, chunk.rejects, 0)
     status = np.empty(chunk.count, np.uint8)
     part = slice(start, start + arena.limit)
     slots = scratch.get()
@@ -109,7 +111,8 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
         slots.fill(0)
         count, minute = reduce(
             chunk.buf, *chunk.index, chunk.link, chunk.one_link, chunk.base, chunk.count, decode.EARLIEST_US,
-            latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part], slots, KEYS, status,
+            latest_us, *arena.columns.part(part.start, part.stop).arrays(), arena.hashes[part],
+            arena.minutes[part], slots, KEYS, status,
             np.empty(1, np.uint64),
         )  # fmt: skip
     finally:
@@ -119,7 +122,13 @@ def _reduce(chunk: Chunk, latest_us: int, arena: Arena, place: int, scratch: Sim
         for code, (reason, words) in decode.REASONS.items():
             rejects += _rejects(chunk, np.flatnonzero(status == code), reason, words)
     return _Reduced(
-        place, start, start + int(count), int(minute), rejects, int(np.count_nonzero(status == decode.NOT_IP))
+        place,
+        start,
+        start + int(count),
+        int(minute),
+        0,
+        rejects,
+        int(np.count_nonzero(status == decode.NOT_IP)),
     )
 
 
@@ -200,7 +209,8 @@ class _Pipeline:
         first = self.reduced.popleft().result()
         self.counts["not_ip"] += first.not_ip
         yield from first.rejects
-        if self.minute.enter(first.start, first.stop, first.minute):
+        over, first.merged = self.minute.enter(first.start, first.stop, first.minute)
+        if over:
             while self.waiting:
                 self._release()
         self.waiting.append(first)
@@ -219,8 +229,12 @@ class _Pipeline:
         from noroshi.observe.darknet.rows import living
 
         scratch = self.scratch_room.lend()
-        rows = scratch.array(reduced.stop - reduced.start, np.int64)
-        count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
+        count = reduced.stop - reduced.start
+        rows = scratch.array(count, np.int64)
+        if reduced.merged:
+            count = living(self.arena.columns.ints, reduced.start, reduced.stop, rows)
+        else:
+            rows[:] = np.arange(reduced.start, reduced.stop)
         if not count:
             return _Ready(reduced.place, None, None)
         arranged = arrange(self.arena.columns, rows[:count], self.room.lend(), scratch)

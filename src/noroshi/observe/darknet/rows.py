@@ -139,6 +139,7 @@ def reduce(
     iq,
     ii,
     hashes,
+    minutes,
     slots,
     keys,
     status,
@@ -177,6 +178,7 @@ def reduce(
                     if k != rows:
                         _move(q, i, iq, ii, k, rows)
                         hashes[rows] = h
+                    minutes[rows] = i[rows, 0]
                     rows += 1
                     break
                 if slot & np.uint64(0xFFFF_FFFF_0000_0000) == tag:
@@ -191,7 +193,7 @@ def reduce(
 
 
 @kernel
-def join(q, i, iq, ii, hashes, start, stop, minute, slots):
+def join(q, i, iq, ii, hashes, minutes, start, stop, minute, slots):
     """Enter rows start..stop of one minute into its index; (rows entered, rows merged away).
 
     A row that is there already is added to the earlier one and keeps COUNT 0. slots: as in reduce; the caller
@@ -201,7 +203,7 @@ def join(q, i, iq, ii, hashes, start, stop, minute, slots):
     entered = 0
     merged = 0
     for k in range(start, stop):
-        if i[k, 0] != minute:
+        if minutes[k] != minute:
             continue
         h = hashes[k]
         tag = h & np.uint64(0xFFFF_FFFF_0000_0000)
@@ -252,6 +254,8 @@ class Arena:
     def __post_init__(self) -> None:
         self.columns = Columns.empty(self.limit * self.places)
         self.hashes = np.empty(self.limit * self.places, np.uint64)
+        self.minutes = np.empty(self.limit * self.places, np.int32)
+        """Of each row once more, apart: looking for one minute would touch a line of every row."""
 
 
 class Minute:
@@ -266,33 +270,35 @@ class Minute:
         self.rows = 0
         self.minute = -1
 
-    def enter(self, start: int, stop: int, minute: int) -> bool:
+    def enter(self, start: int, stop: int, minute: int) -> tuple[bool, int]:
         """Merge rows start..stop of the arena, of a chunk that ends in `minute`, with earlier rows.
 
-        True when the minute of the earlier chunks is over: nothing will be merged into them any more.
+        (True when the minute of the earlier chunks is over: nothing will be merged into them any more; how many
+        of the rows were merged away).
         """
         if start == stop:
-            return False
+            return False, 0
+        merged = 0
         if self.rows or minute == self.minute:
-            self._join(start, stop, self.minute)
+            merged = self._join(start, stop, self.minute)
         if minute == self.minute:
-            return False
+            return False, merged
         self.forget()
         self.minute = minute
-        self._join(start, stop, minute)
-        return True
+        return True, merged + self._join(start, stop, minute)
 
     def forget(self) -> None:
         """Begin anew: no earlier row can be merged into."""
         self.slots.fill(0)
         self.rows = 0
 
-    def _join(self, start: int, stop: int, minute: int) -> None:
+    def _join(self, start: int, stop: int, minute: int) -> int:
         self._room(self.rows + stop - start)
-        entered, _merged = join(
-            *self.arena.columns.arrays(), self.arena.hashes, start, stop, minute, self.slots
-        )
+        entered, merged = join(
+            *self.arena.columns.arrays(), self.arena.hashes, self.arena.minutes, start, stop, minute, self.slots
+        )  # fmt: skip
         self.rows += int(entered)
+        return int(merged)
 
     def _room(self, rows: int) -> None:
         if 2 * rows <= len(self.slots):
