@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-FRESH_GROUP = 131_072
+FRESH_GROUP = 98_304
 """Rows gathered before a row group of a fresh file is written; a larger batch is one group of its own,
 because every row group repeats its dictionaries."""
 

@@ -18,8 +18,8 @@ from noroshi.model.sensor import Reading
 from noroshi.wire import pcap, pcapng
 from noroshi.wire.room import Lease, Pool
 
-CHUNK = 12 << 20
-"""Bytes read at a time: some 150,000 packets of a darknet, enough to make columns of, small enough that a few
+CHUNK = 10 << 20
+"""Bytes read at a time: some 120,000 packets of a darknet, enough to make columns of, small enough that a few
 of them in flight stay far below the memory bound."""
 LIMIT = 1 << 18
 """Packets in a chunk at most: bounds the tables when packets are tiny."""

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 DAY_US = 86_400_000_000
 SAMPLED = 20
 """Rejects of one reason in one chunk that are listed one by one; the rest are counted in one more."""
-WAITING = 8
+WAITING = 5
 """Chunks held back at most until their newest minute is over. A minute with more packets than these hold (some
-two million) may show a tuple in two rows; sums stay exact."""
+700,000) may show a tuple in two rows; sums stay exact."""
 
 
 @dataclass
@@ -179,26 +179,28 @@ class _Pipeline:
         self.minute = Minute(self.arena)
         self.reduced: deque[Future[_Reduced]] = deque()
         self.waiting: deque[_Reduced] = deque()
+        self.over: deque[_Reduced] = deque()
         self.arranged: deque[Future[_Ready]] = deque()
         self.counts: Counter[str] = Counter()
 
     def feed(self, chunk: Chunk) -> Iterator[Batch | Reject]:
         """Take in the next chunk; what became ready meanwhile."""
+        # A minute's end sets many chunks free at once. They are arranged few at a time, or memory grows by all.
+        while len(self.over) + len(self.arranged) > self.workers + 1:
+            yield from self._deliver()
         self.counts["packets"] += chunk.count
         place = self.free.get()
         self.reduced.append(self.pool.submit(_reduce, chunk, self.latest, self.arena, place, self.scratch))
         if len(self.reduced) > self.workers:
             yield from self._merge()
-        while len(self.arranged) > self.workers:
-            yield from self._deliver()
+        self._top_up()
 
     def finish(self) -> Iterator[Batch | Reject]:
         """All that is left."""
         while self.reduced:
             yield from self._merge()
-        while self.waiting:
-            self._release()
-        while self.arranged:
+        self._release()
+        while self.over or self.arranged:
             yield from self._deliver()
         rest = self.links.rest()
         if rest is not None:
@@ -211,16 +213,20 @@ class _Pipeline:
         yield from first.rejects
         over, first.merged = self.minute.enter(first.start, first.stop, first.minute)
         if over:
-            while self.waiting:
-                self._release()
+            self._release()
         self.waiting.append(first)
         if len(self.waiting) > WAITING:
             self.minute.forget()
-            while self.waiting:
-                self._release()
+            self._release()
 
     def _release(self) -> None:
-        self.arranged.append(self.pool.submit(self._arrange, self.waiting.popleft()))
+        """The waiting chunks need not wait: nothing will be merged into them any more."""
+        self.over.extend(self.waiting)
+        self.waiting.clear()
+
+    def _top_up(self) -> None:
+        while self.over and len(self.arranged) <= self.workers:
+            self.arranged.append(self.pool.submit(self._arrange, self.over.popleft()))
 
     def _arrange(self, reduced: _Reduced) -> _Ready:
         """Third stage: rows to Arrow. Their place stays taken until their links are summed."""
@@ -241,6 +247,7 @@ class _Pipeline:
         return _Ready(reduced.place, arranged, flows(arranged))
 
     def _deliver(self) -> Iterator[Batch]:
+        self._top_up()
         ready = self.arranged.popleft().result()
         if ready.arranged is not None and ready.flows is not None:
             full = self.links.add(ready.arranged)
