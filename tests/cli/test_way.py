@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from tests.cli.support import Ran, noroshi
+from tests.support import packets as p
 from tests.support.darkdata import SAMPLES
 
 TRACE = SAMPLES / "darknet" / "ncsa_backscatter_12h.pcap"
@@ -248,3 +249,20 @@ def test_countries_and_networks_from_a_table_the_user_gives(at: At, tmp_path: Pa
     missing = at("report", "--period", "2017-09", "--out", tmp_path / "out")
     assert missing.code == 2
     assert "gone.tsv" in missing.err
+
+
+def test_packets_that_cannot_be_read_are_told_and_the_rest_is_kept(at: At, tmp_path: Path) -> None:
+    whole = p.ethernet(p.syn("203.0.113.5", "198.51.100.7", 23))
+    path = tmp_path / "cut.pcap"
+    path.write_bytes(p.pcap([whole, whole[:40], (0, whole), (4_294_967_295_000_000, whole), whole]))
+    ran = at("ingest", path)
+    assert ran.code == 3
+    assert "3 packets could not be read (time 2, transport-cut 1), the first at byte" in ran.err
+    assert at("sql", "--json", "SELECT sum(packet_count)::INT AS packets FROM flows").json == [{"packets": 2}]
+    reasons = at.rows(
+        "SELECT reason, count(*)::INT AS n, min(position) > 0 AS placed FROM rejects GROUP BY 1 ORDER BY 1"
+    )
+    assert reasons == [
+        {"reason": "time", "n": 2, "placed": True},
+        {"reason": "transport-cut", "n": 1, "placed": True},
+    ]

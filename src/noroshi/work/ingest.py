@@ -7,6 +7,7 @@ import errno
 import fnmatch
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -203,7 +204,8 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         gate.close()
         problem = "; ".join(p for p in (reading.problem, opened.problem) if p)
         done = run.finish(sha256=digest, size=size, counts=reading.counts, problem=problem)
-    return _result(done, opened.name, sensor.name, digest, problem)
+    # The source was read to its end, but not all of it: the run has no problem, the reader of this hears of it.
+    return _result(done, opened.name, sensor.name, digest, problem or gate.told())
 
 
 def _unknown(begin: Callable[[str, int], Run], opened: Opened) -> IngestResult:
@@ -273,9 +275,22 @@ class RejectGate:
         self._hand_on, self._limit = hand_on, limit
         self._seen: dict[str, int] = {}
         self._rest: dict[str, Reject] = {}
+        self._counts: Counter[str] = Counter()
+        self._first: int | None = None
+
+    def told(self) -> str:
+        """What was rejected, in words: how many pieces, why, and where the first stands; empty for none."""
+        if self._first is None:
+            return ""
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in self._counts.most_common())
+        total = self._counts.total()
+        pieces = "1 packet" if total == 1 else f"{total:,} packets"
+        return f"{pieces} could not be read ({reasons}), the first at byte {self._first:,}; the rest is kept"
 
     def reject(self, reject: Reject) -> None:
         """Take one in."""
+        self._counts[reject.reason] += reject.count
+        self._first = reject.position if self._first is None else min(self._first, reject.position)
         seen = self._seen.get(reject.reason, 0)
         if seen < self._limit:
             self._seen[reject.reason] = seen + 1
