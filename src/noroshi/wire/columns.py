@@ -30,12 +30,9 @@ IN_SPORT, IN_DPORT, IN_PROTO = range(3)
 DF, DF_NULL, SEQ_IS_DST, SEQ_IS_DST_NULL, MASSCAN, MASSCAN_NULL, SEQ_NULL, ACK_NULL = (
     1 << b for b in range(8)
 )
-NO_TRAITS = DF_NULL | SEQ_IS_DST_NULL | MASSCAN_NULL | SEQ_NULL | ACK_NULL
 # Bits of KIND: told apart by sequence numbers too; quotes a packet.
 REPLY, QUOTES = 1, 2
 
-V4_MARK = 0xFFFF_0000_0000
-"""Bits 32-47 of the low half of an IPv4 address in ::ffff:0:0/96."""
 MIXED_OPTIONS = 1 << 62
 """Options signature of a row whose packets do not share one."""
 

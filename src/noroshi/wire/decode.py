@@ -28,8 +28,6 @@ REASONS = {
 EARLIEST_US = 631_152_000_000_000
 """1990-01-01: no capture is older, so an earlier time is a damaged one."""
 
-LINK_TYPES = (0, 1, 12, 14, 101, 108, 113, 228, 229, 276)
-
 MAX_EXTENSIONS = 16
 
 
@@ -94,7 +92,7 @@ def _network(buf, p, end, link):
 def _skip_extensions(buf, p, end, proto):
     """(transport offset, its protocol, fragment offset, OK or reason) behind an IPv6 header."""
     fragment = 0
-    for _ in range(16):
+    for _ in range(MAX_EXTENSIONS):
         if proto == 0 or proto == 43 or proto == 60 or proto == 135 or proto == 139 or proto == 140:
             if p + 8 > end:
                 return p, proto, fragment, 6
@@ -328,4 +326,4 @@ def packets(buf, off, cap, ts, link, one_link, base, a, b, tmin, tmax, q, i, iq,
     return n
 
 
-__all__ = ["EARLIEST_US", "LINK_TYPES", "OK", "REASONS", "packets", "row"]
+__all__ = ["EARLIEST_US", "OK", "REASONS", "packets", "row"]

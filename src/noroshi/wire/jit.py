@@ -83,5 +83,6 @@ def kernel(function: Function) -> Function:
 
 def helper(function: Function) -> Function:
     """Compile a small function that is always inlined into a kernel."""
-    compiled: Function = numba.njit(**_OPTIONS)(function)
+    # Said here too: a callee does not take its bounds checks from the kernel.
+    compiled: Function = numba.njit(boundscheck=CHECKED, **_OPTIONS)(function)
     return compiled

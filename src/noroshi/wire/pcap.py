@@ -68,7 +68,7 @@ def walk(buf, start, end, swapped, nano, record, off, cap, ts, limit):
         sec = u32(buf, p, swapped)
         sub = u32(buf, p + 4, swapped)
         length = u32(buf, p + 8, swapped)
-        if length > 262_144:
+        if length > MAX_RECORD:
             return n, p, 1
         if p + record + length > end:
             break

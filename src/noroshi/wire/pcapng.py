@@ -101,7 +101,7 @@ def walk(buf, start, end, swapped, count, link, snaplen, resolution, offset_s, o
             big = buf[p + 8] == 0x1A
         kind = u32(buf, p, big)
         length = u32(buf, p + 4, big)
-        if length < 12 or length > 16_777_216 or length % 4 != 0:
+        if length < 12 or length > MAX_BLOCK or length % 4 != 0:
             return n, p, 1, bad
         if p + length > end:
             break

@@ -144,15 +144,6 @@ def uniformity_p(counts: Iterable[int], expected: Iterable[float] | None = None)
     return chi2_sf(stat, int(kept.sum()) - 1)
 
 
-def entropy_bits(counts: Iterable[int]) -> float:
-    """Shannon entropy of the shares of `counts`, in bits; 0.0 for one value or none."""
-    seen = np.asarray([c for c in counts if c > 0], dtype=np.float64)
-    if len(seen) < 2:
-        return 0.0
-    share = seen / seen.sum()
-    return float(-(share * np.log2(share)).sum())
-
-
 @lru_cache(maxsize=256)
 def mean_for_detection(n_min: int, distinct_min: int, addresses: int, probability: float = 0.95) -> float:
     """The smallest mean of a Poisson count that reaches n_min, on distinct_min addresses, so often.

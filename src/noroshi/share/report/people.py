@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from noroshi.model import address
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding
 from noroshi.share.report.data import Infected, InfectedDay, Notice, Victim
-from noroshi.share.report.period import Period, midnight
+from noroshi.share.report.period import Period
 
 OWN_SECTIONS = ("dos-victim", "infected-host", "investigation-scanner", "scanner")
 """Kinds with a section of their own, or too many to list: they are no notices."""
@@ -224,8 +224,3 @@ def surveyors(findings: Sequence[Finding]) -> Surveyors:
 def local_days(moments: Iterable[datetime], period: Period) -> set[date]:
     """The local days of some moments."""
     return {m.astimezone(period.tz).date() for m in moments}
-
-
-def day_bounds(day: date, period: Period) -> tuple[datetime, datetime]:
-    """Begin and end of a local day, in UTC."""
-    return midnight(day, period.tz).astimezone(UTC), midnight(day + timedelta(days=1), period.tz)

@@ -52,10 +52,6 @@ class Words:
         text = self.text[key].format(**values)
         return _set_ja(text) if self.lang == "ja" else text
 
-    def has(self, key: str) -> bool:
-        """True when the catalogue has the key."""
-        return key in self.text
-
     def name(self, group: str, key: str) -> str:
         """The name of a code such as a class; the code itself when the catalogue has none."""
         return self.text.get(f"{group}.{key}", key)
