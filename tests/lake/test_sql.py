@@ -165,7 +165,7 @@ def test_days_of_times_are_utc(shot: Snapshot) -> None:
 def test_wrong_sql_names_the_column(shot: Snapshot) -> None:
     with pytest.raises(UsageError, match="colour"):
         shot.sql("SELECT colour FROM flows")
-    with pytest.raises(UsageError, match="Tables: findings"):
+    with pytest.raises(UsageError, match="Tables: affected"):
         shot.sql("SELECT * FROM packets")
 
 

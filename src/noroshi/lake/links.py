@@ -12,7 +12,7 @@ from noroshi.model.tables import TABLES
 PENDING_ROWS = 1_500_000
 """Rows gathered before they are summed up: about 150 MB at 100 bytes each."""
 
-_KEYS = ["key", "kind", "value", "role", "table", "day"]
+_KEYS = ["key", "kind", "value", "role", "table", "day", "tlp"]
 _SUMS: Any = [("first_seen", "min"), ("last_seen", "max"), ("count", "sum")]
 
 
@@ -28,6 +28,8 @@ class LinkBuffer:
 
     def add(self, rows: pa.Table) -> pa.Table | None:
         """Takes a batch; rows to be written when there are too many distinct ones to keep."""
+        if "tlp" not in rows.column_names:
+            rows = rows.append_column("tlp", pa.nulls(rows.num_rows, pa.string()))
         part = rows.select(self._schema.names)
         self._parts.append(part if part.schema.equals(self._schema) else part.cast(self._schema))
         self._rows += part.num_rows

@@ -105,6 +105,11 @@ class Analyser(Protocol):
     doc: str
     options: tuple[Option, ...]
     """What can be set; anything else in `[analyse.NAME]` is an error."""
+    tables: tuple[str, ...]
+    """Tables whose days it judges: a day is judged when one of them has rows on it."""
+    context: tuple[str, ...]
+    """Tables it looks up whatever the day (intelligence, vulnerabilities, assets): when one of them changes,
+    every day is judged again."""
 
     def reduce(self, query: Query, scope: Scope) -> Any:
         """The small result the judgement needs, by SQL. Only rows of `scope.day`, unless the analyser says

@@ -16,6 +16,7 @@ KINDS = (
     "scanner", "investigation-scanner", "dos-victim", "reflection-abuse", "misconfiguration", "inside-talker",
     "port-surge", "campaign", "infected-host", "decoy-intrusion", "exposed-service", "vulnerable-service",
     "weak-credential", "watch-hit", "c2-candidate", "affected-product",
+    "known-attacker", "shared-value", "exploitation-wave",
 )  # fmt: skip
 
 

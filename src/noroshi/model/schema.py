@@ -28,11 +28,29 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Link:
+    """What of a row goes into `links`: the lake makes the link rows of these columns from every batch.
+
+    `kind` is a kind of observable (`model.observable.CANONICAL`) or one of the loose ones that a value decides
+    (`model.observable.LOOSE`); with `kind_from` each row's own column says it, and kinds nobody knows are not
+    linked. `role` likewise with `role_from`. A column of type `strings` links each of its texts.
+    """
+
+    column: str
+    kind: str = ""
+    role: str = ""
+    kind_from: str = ""
+    role_from: str = ""
+    second: str = ""
+    """The other half of a pair (the password of a `credential`)."""
+
+
+@dataclass(frozen=True)
 class Table:
     """One table of the lake.
 
-    `columns` without the partition column; `time` is the column whose UTC day partitions it (or None);
-    `sort` the order compaction writes.
+    `columns` without the partition column; `time` is the column that says when (or None); with `daily` its
+    UTC day partitions the table; `sort` the order compaction writes.
     """
 
     name: str
@@ -41,11 +59,19 @@ class Table:
     version: int = 1
     time: str | None = None
     sort: tuple[str, ...] = ()
+    daily: bool = True
+    """Partitioned by the UTC day of `time`: for facts that grow by the million a day."""
+    links: tuple[Link, ...] = ()
 
     @property
     def partitioned(self) -> bool:
         """True when the table is partitioned by `day`, the UTC date of its `time` column."""
-        return self.time is not None
+        return self.time is not None and self.daily
+
+    @property
+    def marked(self) -> bool:
+        """True when its rows carry a marking of their own, in `tlp`."""
+        return any(c.name == "tlp" for c in self.columns)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError when there is none."""

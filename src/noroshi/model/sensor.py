@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from noroshi.model.reject import Reject
@@ -34,6 +35,12 @@ class Reading:
     source_date_us: int
     """The source's own date (file modification time, or now for a stream), µs since 1970: no row may be
     more than a day later."""
+    options: Mapping[str, Path] = field(default_factory=dict)
+    """Files the person gave along: `mapping` (which column is what), `schema` (Shadowserver's)."""
+    start: int = 0
+    """Offset at which `stream` begins: what came before was read by an earlier run of a growing file."""
+    head: bytes = b""
+    """The first bytes of the source, as sniffed; also when `start` is not 0."""
     inside: tuple[str, ...] = ()
     """Prefixes that are context, not links: the telescopes' own."""
     workers: int = 2
@@ -54,6 +61,10 @@ class Sensor(Protocol):
     """Raised when the same bytes would give other rows; a newer version replaces older runs."""
     doc: str
     """One sentence for docs/formats.md."""
+    tables: tuple[str, ...]
+    """Tables it writes, `links` aside."""
+    grows: bool
+    """True for logs of lines: what is appended to one can be read without what came before."""
 
     def sniff(self, head: bytes) -> bool:
         """True when a source that begins with `head` (up to 4 KiB, decompressed) is of this format."""

@@ -69,11 +69,11 @@ def _keys(start, offsets, data, n, out):
         h ^= h >> np.uint64(33)
         h *= np.uint64(0xC4CEB9FE1A85EC53)
         h ^= h >> np.uint64(33)
-        out[k] = np.int64(h)
+        out[k] = np.int64(h | np.uint64(0x8000000000000000))
 
 
 def keys(kind: str, offsets: I32, data: U8) -> npt.NDArray[np.int64]:
-    """`model.observable.key64` of n values given as Arrow string offsets (n+1) and bytes."""
+    """`model.observable.key64` of n values of any kind but `ip`, given as Arrow string offsets (n+1) and bytes."""
     start = 0xCBF29CE484222325
     for byte in f"{kind}\0".encode():
         start = ((start ^ byte) * 0x100000001B3) & ((1 << 64) - 1)
@@ -81,6 +81,14 @@ def keys(kind: str, offsets: I32, data: U8) -> npt.NDArray[np.int64]:
     out = np.empty(n, np.int64)
     _keys(np.uint64(start), offsets, data, n, out)
     return out
+
+
+def address_keys(hi: U64, lo: U64) -> npt.NDArray[np.int64]:
+    """`model.observable.key64` of n addresses given as the two halves of IPv6 (IPv4 mapped)."""
+    v4 = (hi == 0) & (lo >> np.uint64(32) == np.uint64(0xFFFF))
+    four = np.uint64(1 << 60) | ((lo & np.uint64(0xFFFFFFFF)) << np.uint64(28))
+    six = np.uint64(2 << 60) | (hi >> np.uint64(4))
+    return np.where(v4, four, six).view(np.int64)
 
 
 def texts(hi: U64, lo: U64) -> tuple[I32, U8]:

@@ -97,6 +97,8 @@ class DosVictim:
     version = 1
     kinds: tuple[str, ...] = ("dos-victim",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     doc = "Victims of DoS attacks with forged sources, from backscatter; thresholds scale with the telescope."
     options = (
         Option("min_replies", MIN_REPLIES, "replies of an attack, once repetitions are taken out"),

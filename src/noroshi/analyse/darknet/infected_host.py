@@ -80,6 +80,8 @@ class InfectedHost:
     version = 2
     kinds = ("infected-host",)
     needs_telescope = False
+    tables = ("flows",)
+    context = ()
     doc = (
         "Hosts that scan as IoT malware does: class `mirai` (sequence number = destination, and a second "
         "trait) and class `iot-without-mirai`. Those of own networks are marked and listed first."

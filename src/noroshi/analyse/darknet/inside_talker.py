@@ -60,6 +60,8 @@ class InsideTalker:
     version = 1
     kinds: tuple[str, ...] = ("inside-talker",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     doc = "Addresses inside the telescope that send: contamination, and what it does to the effective size."
     options = ()
 

@@ -85,6 +85,8 @@ class InvestigationScanner:
     version = 1
     kinds = ("investigation-scanner",)
     needs_telescope = False
+    tables = ("flows",)
+    context = ()
     lookback_days = SLOW_DAYS - 1
     doc = (
         "Sources that survey the Internet: on a list of scanning organisations, many ports and packets per "

@@ -91,6 +91,8 @@ class Misconfiguration:
     version = 1
     kinds: tuple[str, ...] = ("misconfiguration",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     doc = "Sources that keep sending the same to at most three addresses: misconfigured or misdirected."
     options = (
         Option(

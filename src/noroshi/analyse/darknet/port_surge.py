@@ -109,6 +109,8 @@ class PortSurge:
     version = 1
     kinds = ("port-surge",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     lookback_days = TOP_DAYS
     doc = (
         "Ports probed by many more sources than at the same hour of the last 28 days, investigation scanners "

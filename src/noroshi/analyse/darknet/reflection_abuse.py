@@ -113,6 +113,8 @@ class ReflectionAbuse:
     version = 1
     kinds: tuple[str, ...] = ("reflection-abuse",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     doc = (
         "Addresses that many servers answer unasked: reflection attacks on them, over TCP or UDP amplifiers."
     )

@@ -91,6 +91,8 @@ class Scanner:
     version = 1
     kinds = ("scanner",)
     needs_telescope = False
+    tables = ("flows",)
+    context = ()
     doc = (
         "Sources that scan: horizontally, vertically or in blocks; their tool, coverage and world-wide rate. "
         "Coverage and rate need a telescope; without one they are left out."

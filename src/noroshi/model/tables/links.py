@@ -8,8 +8,13 @@ LINKS = Table(
     name="links",
     doc="Which observable stands where: the index that pivots and cross-analysis read first.",
     sort=("key", "day"),
+    version=2,
     columns=(
-        Column("key", "int64", "64-bit hash of kind and canonical value; compare `value` after a match."),
+        Column(
+            "key",
+            "int64",
+            "64-bit key of kind and canonical value (addresses in order); compare `value` too.",
+        ),
         Column("kind", "string", "Kind of observable: ip, domain, ..."),
         Column("value", "string", "Canonical text of the observable."),
         Column("role", "string", "Its role there: src, victim, ..."),
@@ -18,6 +23,9 @@ LINKS = Table(
         Column("first_seen", "ts", "Time of the first of them."),
         Column("last_seen", "ts", "Time of the last of them."),
         Column("count", "int64", "How many observations (packets for flows); sum over rows.", "observations"),
+        Column(
+            "tlp", "string", "Marking of the rows, where they carry their own; null: the run's.", "", True
+        ),
         Column("run_id", "string", "The run that stored the rows."),
     ),
 )

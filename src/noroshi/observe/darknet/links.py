@@ -164,7 +164,7 @@ def _table(hi: a.U64, lo: a.U64, meta: a.I64, numbers: a.I64) -> pa.Table:
 
     return pa.table(
         {
-            "key": plain(pa.int64(), text.keys("ip", offsets, data)),
+            "key": plain(pa.int64(), text.address_keys(hi, lo)),
             "kind": named(zeros, ("ip",)),
             "value": pa.Array.from_buffers(pa.string(), n, [None, buffer(offsets), buffer(data)], 0),
             "role": named((meta & 1).astype(np.int32), ROLES),

@@ -66,6 +66,8 @@ class PcapSensor:
     name = "pcap"
     version = 1
     doc = "Classic libpcap captures: Ethernet (VLAN, QinQ), raw IP, Linux cooked v1 and v2, null and loop."
+    tables = ("flows",)
+    grows = False
 
     def sniff(self, head: bytes) -> bool:
         """True for any of the pcap magics."""
@@ -84,6 +86,8 @@ class PcapngSensor:
     name = "pcapng"
     version = 1
     doc = "pcapng captures of any length; the link types of pcap, any time resolution, several interfaces and sections."
+    tables = ("flows",)
+    grows = False
 
     def sniff(self, head: bytes) -> bool:
         """True when it begins with a section header block."""

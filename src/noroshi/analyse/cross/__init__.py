@@ -1,0 +1,1 @@
+"""Joins between kinds of evidence."""

@@ -1,0 +1,1 @@
+"""Context: whose networks are, and what is our own."""

@@ -1,0 +1,1 @@
+"""Intelligence: what others know."""

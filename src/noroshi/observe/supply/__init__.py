@@ -1,0 +1,1 @@
+"""Vulnerabilities and bills of materials."""

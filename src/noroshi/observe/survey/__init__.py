@@ -1,0 +1,1 @@
+"""Surveys of hosts and reports about them."""
