@@ -37,6 +37,8 @@ class Heavy:
     version = 1
     kinds = ("scanner",)
     needs_telescope = True
+    tables = ("flows",)
+    context = ()
     doc = "Sources with many packets."
     options = (Option("least", 10, "packets a day"),)
 
@@ -67,6 +69,8 @@ class Free(Heavy):
 
     name = "free"
     needs_telescope = False
+    tables = ("flows",)
+    context = ()
 
     def judge(self, reduced: Any, scope: Scope) -> list[Finding]:
         return []

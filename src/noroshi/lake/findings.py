@@ -58,9 +58,15 @@ def _compared(
         what = "new" if old is None or withdrawn else "changed"
         told.append((replace(finding, modified=after(old.modified if old else None)), what))
     for key, (old, withdrawn) in stored.items():
-        if key not in given and not withdrawn and (old.rule.name, old.scope, old.first_seen.date()) in scopes:
+        if key not in given and not withdrawn and _within(old, scopes):
             told.append((replace(old, modified=after(old.modified)), "withdrawn"))
     return told
+
+
+def _within(finding: Finding, scopes: set[Scope]) -> bool:
+    """True when the finding's day was judged, or its rule without regard to days (`date.min`)."""
+    rule, scope = finding.rule.name, finding.scope
+    return (rule, scope, finding.first_seen.date()) in scopes or (rule, scope, date.min) in scopes
 
 
 def _content(finding: Finding) -> str:
@@ -124,7 +130,7 @@ def _newest(lake: Lake, ids: set[str], scopes: set[Scope]) -> dict[Key, tuple[Fi
     return {
         key: (from_row(row), row["withdrawn"])
         for key, row in out.items()
-        if row["id"] in ids or (row["rule_name"], row["scope"], _utc(row["first_seen"]).date()) in scopes
+        if row["id"] in ids or _within(from_row(row), scopes)
     }
 
 

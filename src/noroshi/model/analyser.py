@@ -106,10 +106,10 @@ class Analyser(Protocol):
     options: tuple[Option, ...]
     """What can be set; anything else in `[analyse.NAME]` is an error."""
     tables: tuple[str, ...]
-    """Tables whose days it judges: a day is judged when one of them has rows on it."""
+    """Tables whose days it judges; empty for what joins kinds of evidence: that is judged over the whole lake,
+    with `scope.day` the last day anything was seen on."""
     context: tuple[str, ...]
-    """Tables it looks up whatever the day (intelligence, vulnerabilities, assets): when one of them changes,
-    every day is judged again."""
+    """The tables such a join rests on: when one of them changes, it is judged again."""
 
     def reduce(self, query: Query, scope: Scope) -> Any:
         """The small result the judgement needs, by SQL. Only rows of `scope.day`, unless the analyser says

@@ -19,6 +19,7 @@ from noroshi import registry
 from noroshi.model.analyser import Analyser, Query, Scope, Telescope
 from noroshi.model.finding import Finding, iso
 from noroshi.model.tlp import Tlp
+from noroshi.work.across import WHOLE, across
 from noroshi.work.options import check as check_options
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def analyse(
                 outcome.changes += job.store()
         advance(n, len(days))
     outcome.changes += job.store()
+    outcome.changes += across(
+        lake, job.snapshot, config=config, names=names or tuple(registry.ANALYSERS), again=again, memory=MEMORY
+    )
     outcome.changes = _told_once(outcome.changes)
     outcome.notes += [_missing(names, unsized) for unsized, names in job.unsized_days()]
     if job.uncovered:
@@ -158,12 +162,15 @@ class _Job:
     def __init__(self, lake: Lake, config: Config, names: tuple[str, ...], again: bool) -> None:
         self.lake, self.config, self.again = lake, config, again
         self.snapshot = lake.snapshot()
-        self.analysers: list[Analyser] = [registry.analyser(n) for n in registry.ANALYSERS if n in names]
+        chosen = [registry.analyser(n) for n in registry.ANALYSERS if n in names]
+        self.analysers: list[Analyser] = [a for a in chosen if a.tables]
         self.runs: dict[date, list[RunInfo]] = {}
         for run in self.snapshot.runs():
-            for day in run.days:
+            for day in run.days if run.rows(FACTS) else ():
                 self.runs.setdefault(day, []).append(run)
-        self.before = {(rule, day): _State.parse(text) for (rule, _, day), text in lake.judged().items()}
+        self.before = {
+            (rule, day): _State.parse(text) for (rule, _, day), text in lake.judged().items() if day != WHOLE
+        }
         self.queries: dict[Tlp, Query] = {}
         self.unsized: dict[str, set[date]] = {}
         self.uncovered: dict[date, int] = {}
