@@ -239,7 +239,7 @@ def test_small_files_share_commits(lake: Lake, folder: Path) -> None:
 class FaultySensor:
     """Yields some rows, then fails in a way nobody foresaw."""
 
-    name, version, doc = "faulty", 1, ""
+    name, version, doc, tables, grows = "faulty", 1, "", ("flows",), False
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

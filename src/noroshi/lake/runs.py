@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,10 @@ from noroshi.model.tlp import DEFAULT, Tlp
 
 PENDING = "its rows are still to be deleted"
 """`problem` of a run marked dropped or forgotten until its rows are gone from the tables."""
+
+START, CONTINUES, REPLACES = "start", "continues", "replaces"
+"""Names under which the counts of a run that read on in a growing log keep where it began, the run that read
+what stands before, and runs whose place it takes."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,30 @@ def twins(newest: dict[str, RunInfo], info: RunInfo) -> tuple[list[RunInfo], lis
         r for r in newest.values()
         if r.state == "closed" and r.identity == info.identity and r.run_id != info.run_id
     ]  # fmt: skip
-    known = [r for r in same if r.parser_version >= info.parser_version]
-    return known, [r for r in same if r.parser_version < info.parser_version]
+    # A part of a log does not stand for all of it, whose beginning may have been forgotten.
+    whole = [r for r in same if int(r.counts.get(START, 0)) <= int(info.counts.get(START, 0))]
+    known = [r for r in whole if r.parser_version >= info.parser_version]
+    return known, [] if known else [r for r in same if r.parser_version <= info.parser_version]
+
+
+def chain(run: RunInfo, newest: Mapping[str, RunInfo]) -> list[RunInfo]:
+    """The runs that read what stands before `run` in the same growing log, the latest first."""
+    out: list[RunInfo] = []
+    seen = {run.run_id}
+    before = str(run.counts.get(CONTINUES, ""))
+    while before and before in newest and before not in seen:
+        out.append(newest[before])
+        seen.add(before)
+        before = str(newest[before].counts.get(CONTINUES, ""))
+    return out
+
+
+def replaced(newest: Mapping[str, RunInfo], info: RunInfo, older: Sequence[RunInfo]) -> list[RunInfo]:
+    """Closed runs that vanish when `info` is closed: those it names, `older`, and the parts before these."""
+    named = [newest[i] for i in info.counts.get(REPLACES, ()) if i in newest]
+    before = [] if info.counts.get(START) else [p for o in older for p in chain(o, newest)]
+    every = {r.run_id: r for r in (*older, *named, *before)}
+    return [r for r in every.values() if r.state == "closed" and r.run_id != info.run_id]
 
 
 def hidden(first: dict[str, RunInfo], second: dict[str, RunInfo]) -> tuple[frozenset[str], frozenset[str]]:

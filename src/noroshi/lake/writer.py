@@ -15,7 +15,7 @@ from noroshi.lake.errors import Conflict, telling
 from noroshi.lake.files import Pool, Sink
 from noroshi.lake.links import LinkBuffer
 from noroshi.lake.owner import me
-from noroshi.lake.runs import PENDING, RunInfo, ids, twins
+from noroshi.lake.runs import PENDING, RunInfo, ids, replaced, twins
 from noroshi.lake.shape import plain, shaped
 from noroshi.model.errors import LakeError
 from noroshi.model.reject import Reject
@@ -105,7 +105,7 @@ class Run:
             self._rejected = []
 
     def finish(
-        self, *, sha256: str, size: int, counts: dict[str, int] | None = None, problem: str = ""
+        self, *, sha256: str, size: int, counts: dict[str, Any] | None = None, problem: str = ""
     ) -> RunResult:
         """Ends the run: `sha256` and `size` of the source as stored, what the sensor counted, why it stopped.
 
@@ -284,7 +284,9 @@ class Writer:
                     late.append(replace(info, state="dropped", problem=PENDING))
                     continue
                 rows.append(info)
-                gone += [replace(o, state="forgotten", problem=PENDING) for o in older]
+                gone += [
+                    replace(o, state="forgotten", problem=PENDING) for o in replaced(newest, info, older)
+                ]
             try:
                 self.lake.log.append([*rows, *late, *gone], mutex=mutex)
                 return late, gone

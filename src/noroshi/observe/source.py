@@ -73,6 +73,12 @@ class Opened:
         """
         return cast("BinaryIO", self._stream)
 
+    def begin_at(self, start: int) -> None:
+        """Hand out the bytes from `start` on; only for a plain file, before anything was read."""
+        if not isinstance(self._stream, _Plain):
+            raise ValueError("only a plain file can be read from the middle")
+        self._stream.begin_at(start)
+
     @property
     def position(self) -> int:
         """Unpacked bytes handed out so far."""
@@ -130,6 +136,11 @@ class _Plain(io.RawIOBase):
 
     def peek(self, size: int) -> bytes:
         return self._file.read_at(0, size)
+
+    def begin_at(self, start: int) -> None:
+        self.position = start
+        self._file.lead.reached(start)
+        self._file.advance(start)
 
     def readable(self) -> bool:
         return True

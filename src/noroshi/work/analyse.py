@@ -82,7 +82,12 @@ def analyse(
         advance(n, len(days))
     outcome.changes += job.store()
     outcome.changes += across(
-        lake, job.snapshot, config=config, names=names or tuple(registry.ANALYSERS), again=again, memory=MEMORY
+        lake,
+        job.snapshot,
+        config=config,
+        names=names or tuple(registry.ANALYSERS),
+        again=again,
+        memory=MEMORY,
     )
     outcome.changes = _told_once(outcome.changes)
     outcome.notes += [_missing(names, unsized) for unsized, names in job.unsized_days()]

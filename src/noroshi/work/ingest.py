@@ -20,10 +20,12 @@ from noroshi.model.sensor import Reading, Sensor
 from noroshi.model.tlp import DEFAULT, Tlp, parse
 from noroshi.observe.find import Found, find
 from noroshi.observe.source import HEAD, STDIN, Opened
+from noroshi.work.growing import Resume, resume
 
 if TYPE_CHECKING:
     from noroshi.config import Config, SourceEntry
     from noroshi.lake.handle import Lake
+    from noroshi.lake.runs import RunLog
     from noroshi.lake.writer import Run, RunResult, Writer
 
 REJECTS_PER_REASON: Final = 1_000
@@ -92,7 +94,7 @@ def ingest(
         raise UsageError(f"there is no format {as_format!r}", todo=todo)
     job = _Job(
         config=config, as_format=as_format, tlp=tlp, source_name=source_name,
-        workers=workers or os.cpu_count() or 1, progress=progress, stdin=stdin,
+        workers=workers or os.cpu_count() or 1, progress=progress, stdin=stdin, log=lake.log,
     )  # fmt: skip
     results: list[IngestResult] = []
     try:
@@ -136,6 +138,7 @@ class _Job:
     workers: int
     progress: Callable[[int], None] | None
     stdin: BinaryIO | None
+    log: RunLog
 
     def entry(self, path: str) -> SourceEntry | None:
         """The first `[[source]]` whose glob matches the path as given or in full."""
@@ -184,8 +187,16 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         return _unknown(begin, opened)
     reading = Reading(
         stream=opened.stream, name=opened.name, source_date_us=opened.source_date_us,
-        inside=job.config.telescope_prefixes, workers=job.workers,
+        inside=job.config.telescope_prefixes, workers=job.workers, head=opened.head,
     )  # fmt: skip
+    gone_on = _gone_on(sensor, opened, job)
+    if gone_on.known:
+        return IngestResult(
+            opened.name, sensor.name, gone_on.known, opened.sha256(), known=True, problem=opened.problem
+        )
+    if gone_on.start:
+        opened.begin_at(gone_on.start)
+        reading.start = gone_on.start
     run = begin(sensor.name, sensor.version)
     with _dropped_on_failure(run):
         gate = RejectGate(run.reject)
@@ -199,13 +210,28 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
             reading.problem = reading.problem or e.what
             gate.reject(Reject(0, "unreadable", e.what, opened.head))
         digest, size = opened.sha256(), opened.size()
-        if opened.problem:
-            gate.reject(Reject(opened.position, opened.problem_reason, opened.problem))
+        # A log that grew meanwhile is no problem: what came is read the next time.
+        broken = "" if sensor.grows and opened.problem_reason == "changed" else opened.problem
+        if broken:
+            gate.reject(Reject(opened.position, opened.problem_reason, broken))
         gate.close()
-        problem = "; ".join(p for p in (reading.problem, opened.problem) if p)
-        done = run.finish(sha256=digest, size=size, counts=reading.counts, problem=problem)
+        problem = "; ".join(p for p in (reading.problem, broken) if p)
+        counts = reading.counts | gone_on.counts()
+        done = run.finish(sha256=digest, size=size, counts=counts, problem=problem)
     # The source was read to its end, but not all of it: the run has no problem, the reader of this hears of it.
     return _result(done, opened.name, sensor.name, digest, problem or gate.told())
+
+
+def _gone_on(sensor: Sensor, opened: Opened, job: _Job) -> Resume:
+    """Where to begin in a log that was read before when it was shorter; the beginning otherwise."""
+    if not sensor.grows or opened.compression or opened.path == STDIN:
+        return Resume()
+    try:
+        size = os.path.getsize(opened.path)
+        runs = [r for r in job.log.load().values() if r.state == "closed"]
+        return resume(opened.path, size, sensor.name, sensor.version, runs)
+    except OSError:  # vanished meanwhile: reading it will say so
+        return Resume()
 
 
 def _unknown(begin: Callable[[str, int], Run], opened: Opened) -> IngestResult:
