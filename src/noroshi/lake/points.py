@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noroshi.lake.delta import DataFile
+from noroshi.lake.encoding import is_sorted
 from noroshi.lake.errors import telling
 from noroshi.lake.footers import Footer
-from noroshi.lake.shape import plain
 from noroshi.model.schema import Table
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from noroshi.lake.handle import Lake
+
+GROUPS = 256
+"""Row groups `newest` looks into at most, some 0.2 ms each: a value no table is sorted by must not cost seconds."""
+GATHER = 2_000
+"""Matching rows gathered at most before the newest are chosen, where a file is not in the order of time."""
 
 
 @dataclass(frozen=True)
@@ -39,65 +48,205 @@ class Visible:
         return any(file.may_hold(r) for r in self.hidden)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What of a table is asked: rows whose `column` lies in `low`..`high` (stored type, both inclusive)."""
+
+    lake: Lake
+    table: Table
+    visible: Visible
+    column: str
+    low: Any
+    high: Any
+    wanted: tuple[str, ...]
+    """Columns of the answer, in the table's order; `day` may be among them."""
+
+    @property
+    def by_column_and_time(self) -> bool:
+        """True when sorted files have the rows of one value together, the newest last."""
+        return self.low == self.high and self.table.sort[:2] == (self.column, self.table.time)
+
+
+def asked(
+    lake: Lake, table: Table, visible: Visible, column: str, low: Any, high: Any,
+    columns: Collection[str] | None,
+) -> Asked:  # fmt: skip
+    """The question; KeyError when the table has no such column."""
+    names = table.arrow(partition=True).names
+    unknown = set(columns or ()) - set(names)
+    if unknown or column not in names:
+        raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown)) or column}")
+    wanted = tuple(n for n in names if columns is None or n in columns)
+    return Asked(lake, table, visible, column, low, high, wanted)
+
+
 def rows_with(
     lake: Lake, table: Table, files: Sequence[DataFile], visible: Visible, column: str, value: Any,
     columns: Collection[str] | None, limit: int | None,
 ) -> pa.Table:  # fmt: skip
-    """Rows of `files` whose `column` equals `value`, in the order of the files; stops after `limit`."""
-    schema = table.arrow(partition=True)
-    wanted = [n for n in schema.names if columns is None or n in columns]
-    unknown = set(columns or ()) - set(schema.names)
-    if unknown or column not in schema.names:
-        raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown)) or column}")
-    asked = pa.scalar(value, schema.field(column).type)
+    """Rows of `files` whose `column` equals `value`, in the order of the files; stops after `limit`.
+
+    A column of texts (`strings`) matches when one of them equals the value.
+    """
+    return rows_between(lake, table, files, visible, column, value, value, columns, limit)
+
+
+def rows_between(
+    lake: Lake, table: Table, files: Sequence[DataFile], visible: Visible, column: str, low: Any, high: Any,
+    columns: Collection[str] | None, limit: int | None = None,
+) -> pa.Table:  # fmt: skip
+    """The same for a range of values, both ends inclusive."""
+    question = asked(lake, table, visible, column, low, high, columns)
     out: list[pa.Table] = []
     rows = 0
     for file in files:
-        mixed = visible.mixed(file)
-        part = _of_file(lake, table, file, column, asked, value, wanted, visible.hidden if mixed else None)
-        if part is not None and part.num_rows:
+        for part in _parts(question, file):
             out.append(part)
             rows += part.num_rows
         if limit is not None and rows >= limit:
             break
-    final = pa.schema([schema.field(n) for n in wanted])
-    whole = pa.concat_tables(out).cast(final) if out else final.empty_table()
+    whole = _joined(question, out)
     return whole if limit is None else whole.slice(0, limit)
 
 
-def _of_file(
-    lake: Lake, table: Table, file: DataFile, column: str, asked: pa.Scalar[Any], value: Any,
-    wanted: list[str], hidden: frozenset[str] | None,
-) -> pa.Table | None:  # fmt: skip
-    path = lake.stores[table.name].root / file.path
-    footer = lake.footers.get(path)
-    groups = footer.groups(column, value)
-    if not groups:
-        return None
-    stored = [n for n in wanted if not (n == "day" and table.partitioned)]
-    read = list(dict.fromkeys([*stored, column, *(["run_id"] if hidden else [])]))
-    with telling(path):
-        rows = _read(footer, groups, column, asked, read)
-    if hidden:
+def newest(
+    question: Asked, files: Sequence[DataFile], limit: int, *, oldest: bool = False
+) -> tuple[pa.Table, bool]:
+    """The newest `limit` matching rows of `files`, newest first, and whether that is certain.
+
+    Days are walked from the newest, and a file from its last row groups; reading stops as soon as `limit` rows
+    are there. Inside a day the newest are certain where the table is sorted by the column and then time; of
+    other columns the rows are of the newest days, and of no more than GROUPS row groups. oldest: the reverse.
+    """
+    days: dict[date, list[DataFile]] = {}
+    for file in files:
+        days.setdefault(file.day or date.min, []).append(file)
+    out: list[pa.Table] = []
+    rows, left, sure = 0, GROUPS, True
+    for day in sorted(days, reverse=not oldest):
+        parts: list[pa.Table] = []
+        for file in days[day]:
+            ordered = question.by_column_and_time and is_sorted(file.path)
+            most = limit - rows if ordered or question.table.partitioned else max(GATHER, limit)
+            got = 0
+            for part in _parts(question, file, backwards=not oldest, budget=left):
+                left -= 1
+                if part.num_rows:
+                    parts.append(part)
+                    got += part.num_rows
+                if got >= most or left <= 0:
+                    sure = sure and ordered and left > 0
+                    break
+        if parts:
+            chosen = _by_time(question, parts, oldest).slice(0, limit - rows)
+            out.append(chosen)
+            rows += chosen.num_rows
+        if rows >= limit or left <= 0:
+            break
+    return _joined(question, out), sure
+
+
+def _by_time(question: Asked, parts: list[pa.Table], oldest: bool) -> pa.Table:
+    whole = pa.concat_tables(parts)
+    time = question.table.time
+    if time is None or time not in whole.column_names or whole.num_rows < 2:
+        return whole
+    order = pc.sort_indices(whole, [(time, "ascending" if oldest else "descending")])
+    return whole.take(order)
+
+
+def _joined(question: Asked, parts: list[pa.Table]) -> pa.Table:
+    schema = question.table.arrow(partition=True)
+    final = pa.schema([schema.field(n) for n in question.wanted])
+    return pa.concat_tables(parts).cast(final) if parts else final.empty_table()
+
+
+def _parts(
+    question: Asked, file: DataFile, *, backwards: bool = False, budget: int | None = None
+) -> Iterator[pa.Table]:
+    """Visible matching rows, row group by row group; empty tables for groups that only might have had some."""
+    if not question.visible.any(file):
+        return
+    path = question.lake.stores[question.table.name].root / file.path
+    footer = question.lake.footers.get(path)
+    same = question.low == question.high
+    groups = (footer.groups(question.column, question.low) if same
+              else footer.between(question.column, question.low, question.high))  # fmt: skip
+    if backwards:
+        groups.reverse()
+    hidden = question.visible.hidden if question.visible.mixed(file) else frozenset[str]()
+    for group in groups if budget is None else groups[:budget]:
+        with telling(path), footer.lock:
+            yield _of_group(question, file, footer, group, hidden)
+
+
+def _of_group(
+    question: Asked, file: DataFile, footer: Footer, group: int, hidden: frozenset[str]
+) -> pa.Table:  # fmt: skip
+    """Matching rows of a row group: the column asked about decides whether the others are read."""
+    first = footer.reader.read_row_group(group, columns=[question.column], use_threads=False)
+    hits = _hits(first.column(0), question.low, question.high)
+    known = set(footer.reader.schema_arrow.names)
+    stored = [n for n in question.wanted if n in known]
+    read = list(dict.fromkeys([*stored, *(["run_id"] if hidden else [])]))
+    if not len(hits):
+        rows = footer.reader.schema_arrow.empty_table().select(read)
+    else:
+        rows = footer.reader.read_row_group(group, columns=read, use_threads=False).select(read)
+        contiguous = int(hits[-1] - hits[0]) + 1 == len(hits)
+        rows = rows.slice(int(hits[0]), len(hits)) if contiguous else rows.take(pa.array(hits))
+    if hidden and rows.num_rows:
         rows = rows.filter(pc.invert(pc.is_in(rows["run_id"], pa.array(sorted(hidden), pa.string()))))
-    if table.partitioned and "day" in wanted:
-        rows = rows.append_column("day", pa.repeat(pa.scalar(file.day, pa.date32()), rows.num_rows))
-    return rows.select(wanted)
+    return _wanted(question, file, rows)
 
 
-def _read(
-    footer: Footer, groups: list[int], column: str, asked: pa.Scalar[Any], names: list[str]
-) -> pa.Table:
-    """Matching rows of some row groups: the column asked about decides which groups are read in full."""
-    out = []
-    with footer.lock:
-        for group in groups:
-            mask = pc.equal(
-                footer.reader.read_row_group(group, columns=[column], use_threads=False)[column], asked
-            )
-            if pc.any(mask).as_py():
-                rows = footer.reader.read_row_group(group, columns=names, use_threads=False)
-                out.append(plain(rows.filter(mask)))
-    if not out:
-        return plain(footer.reader.schema_arrow.empty_table().select(names))
-    return pa.concat_tables(out)
+def _wanted(question: Asked, file: DataFile, rows: pa.Table) -> pa.Table:
+    """The columns asked for, without dictionaries; columns the file is too old to have are null."""
+    schema = question.table.arrow(partition=True)
+    columns: list[Any] = []
+    have = set(rows.column_names)
+    for name in question.wanted:
+        want = schema.field(name).type
+        if name == "day" and question.table.partitioned:
+            columns.append(pa.repeat(pa.scalar(file.day, want), rows.num_rows))
+        elif name not in have:
+            columns.append(pa.nulls(rows.num_rows, want))
+        else:
+            column = rows[name]
+            columns.append(column if column.type == want else column.cast(want))
+    return pa.table(columns, names=list(question.wanted))
+
+
+def _hits(column: pa.ChunkedArray[Any], low: Any, high: Any) -> npt.NDArray[np.int64]:
+    """Positions whose value lies in the range (of a list: one of its values), ascending."""
+    chunk: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if pa.types.is_dictionary(chunk.type):
+        fits = _fits(chunk.dictionary, low, high)
+        if not fits.any():
+            return np.empty(0, np.int64)
+        codes = chunk.indices
+        if codes.null_count:
+            codes, fits = codes.fill_null(len(fits)), np.append(fits, False)
+        return np.flatnonzero(fits[codes.to_numpy(zero_copy_only=False)])
+    if pa.types.is_list(chunk.type):
+        inside = np.flatnonzero(_fits(chunk.flatten(), low, high))
+        parents = pc.list_parent_indices(chunk).to_numpy(zero_copy_only=False)
+        return np.unique(parents[inside]).astype(np.int64)
+    return np.flatnonzero(_fits(chunk, low, high))
+
+
+def _fits(values: Any, low: Any, high: Any) -> npt.NDArray[np.bool_]:
+    """Which of the values lie in the range; nulls do not."""
+    if not len(values):
+        return np.zeros(0, np.bool_)
+    if type(low) is int and pa.types.is_int64(values.type) and not values.null_count:
+        numbers = values.to_numpy(zero_copy_only=False)
+        inside: npt.NDArray[np.bool_] = (numbers >= low) & (numbers <= high)
+        return inside
+    first = pa.scalar(low, values.type)
+    if low == high:
+        mask = pc.equal(values, first)
+    else:
+        mask = pc.and_(pc.greater_equal(values, first), pc.less_equal(values, pa.scalar(high, values.type)))
+    fits: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
+    return fits
