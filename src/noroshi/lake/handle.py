@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from noroshi.model.tlp import Tlp
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noroshi.keys import Keys
     from noroshi.lake.care import Problem, TableStatus
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.writer import Writer
@@ -68,6 +70,17 @@ class Lake:
     def temporary(self) -> Path:
         """Where the engine spills what does not fit into memory."""
         return self.path / ".tmp"
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The site's keys, made at first use. Raises LakeError when they cannot be read."""
+        from noroshi.keys import load
+
+        return load(self.path)
+
+    def credential(self, user: str, password: str) -> str:
+        """What stands for a credential pair in `links`."""
+        return self.keys.credential(user, password)
 
     def writer(self, threads: int = 2) -> Writer:
         """A context manager that stores runs; sweeps what dead writers left first."""

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noroshi.model.errors import LakeError
+from noroshi.model.errors import LakeError, UsageError
 from noroshi.model.schema import Table
+from noroshi.model.tlp import Tlp, parse
 
 
 def shaped(table: Table, rows: pa.Table, run_id: str) -> pa.Table:
@@ -61,6 +62,34 @@ def _constant(text: str, length: int) -> pa.Array[Any]:
     return pa.DictionaryArray.from_arrays(np.zeros(length, np.int32), pa.array([text], pa.string()))
 
 
+def marked(rows: pa.Table, default: Tlp) -> pa.Table:
+    """`rows` with `tlp` in every row: its own, else `default`; what is no marking counts as the strictest."""
+    at = rows.schema.get_field_index("tlp")
+    if at < 0:
+        return rows.append_column(
+            pa.field("tlp", pa.string(), False), _repeated(default.value, rows.num_rows)
+        )
+    coded: Any = rows["tlp"].combine_chunks()
+    coded = coded if pa.types.is_dictionary(coded.type) else coded.cast(pa.string()).dictionary_encode()
+    told = [_marking(text) for text in coded.dictionary.to_pylist()] + [default.value]
+    codes = coded.indices.fill_null(len(told) - 1)
+    column = pa.array([t or default.value for t in told], pa.string()).take(codes)
+    return rows.set_column(at, pa.field("tlp", pa.string(), False), column)
+
+
+def _repeated(text: str, length: int) -> Any:
+    return pa.repeat(pa.scalar(text, pa.string()), length)
+
+
+def _marking(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return parse(text).value
+    except UsageError:
+        return Tlp.RED.value
+
+
 def plain(rows: pa.Table) -> pa.Table:
     """The same rows without dictionary encoding."""
     for i, column in enumerate(rows.schema):
@@ -76,7 +105,7 @@ def span(table: Table, rows: pa.Table) -> tuple[datetime, datetime] | None:
         return None
     ends = pc.min_max(rows[table.time])
     high = ends["max"].as_py()
-    if "last_seen" in rows.column_names:
+    if table.time == "first_seen" and "last_seen" in rows.column_names:
         high = max(high, pc.max(rows["last_seen"]).as_py())
     return ends["min"].as_py(), high
 

@@ -16,14 +16,16 @@ from noroshi.lake.files import Pool, Sink
 from noroshi.lake.links import LinkBuffer
 from noroshi.lake.owner import me
 from noroshi.lake.runs import PENDING, RunInfo, ids, replaced, twins
-from noroshi.lake.shape import plain, shaped
+from noroshi.lake.shape import marked, plain, shaped
 from noroshi.model.errors import LakeError
 from noroshi.model.reject import Reject
+from noroshi.model.schema import Table
 from noroshi.model.sensor import Batch
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
 
 if TYPE_CHECKING:
+    from noroshi.lake.derive import Deriver
     from noroshi.lake.handle import Lake
 
 SMALL_RUN_BYTES = 8 << 20
@@ -60,6 +62,7 @@ class Run:
         self.ended = False
         self._writer = writer
         self._links = LinkBuffer()
+        self._deriver: Deriver | None = None
         self._rejected: list[dict[str, Any]] = []
 
     def write(self, batch: Batch) -> None:
@@ -67,10 +70,32 @@ class Run:
         if batch.table not in TABLES or batch.table in ("runs", "rejects", "findings"):
             raise LakeError(f"a sensor cannot write the table {batch.table}", todo="Mend the sensor.")
         rows: pa.Table | None = batch.rows
+        table = TABLES[batch.table]
         if batch.table == "links":
             rows = self._links.add(batch.rows)
-        if rows is not None and rows.num_rows:
-            self._put(batch.table, rows)
+        elif table.marked:
+            rows = marked(batch.rows, self.info.tlp)
+        if rows is None or not rows.num_rows:
+            return
+        if table.links:
+            self._derive(table, rows)
+        self._put(batch.table, rows)
+
+    def _derive(self, table: Table, rows: pa.Table) -> None:
+        """Links of the rows; most wait until the run ends."""
+        if self._deriver is None:
+            # Compiled code is loaded only when there are links to make.
+            from noroshi.lake.derive import Deriver
+
+            self._deriver = Deriver(self._writer.lake.credential)
+        try:
+            full = self._deriver.add(table, rows)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, KeyError) as e:
+            raise LakeError(
+                f"a batch of {table.name} is not of its schema: {e}", todo="Mend the sensor."
+            ) from e
+        for links in full:
+            self._put("links", links)
 
     def _put(self, table: str, rows: pa.Table) -> None:
         if not self.streaming:
@@ -117,6 +142,8 @@ class Run:
             links = self._links.rest()
             if links is not None:
                 self._put("links", links)
+            for derived in self._deriver.rest() if self._deriver else []:
+                self._put("links", derived)
             self._spill_rejects()
             if self.streaming:
                 self._writer.pool.drain(self.sink)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 import numpy as np
 import numpy.typing as npt
 
@@ -91,21 +89,75 @@ def address_keys(hi: U64, lo: U64) -> npt.NDArray[np.int64]:
     return np.where(v4, four, six).view(np.int64)
 
 
+@kernel
+def spelled(hi, lo, n, offsets, data):
+    """Canonical text (RFC 5952) of n addresses, IPv4 mapped: fills offsets (n+1) and data (39 n); bytes used."""
+    p = 0
+    for k in range(n):
+        offsets[k] = p
+        if hi[k] == 0 and (lo[k] >> np.uint64(32)) == np.uint64(0xFFFF):
+            for b in range(4):
+                v = np.int64((lo[k] >> np.uint64(24 - 8 * b)) & np.uint64(255))
+                if v >= 100:
+                    data[p] = 48 + v // 100
+                    p += 1
+                if v >= 10:
+                    data[p] = 48 + (v // 10) % 10
+                    p += 1
+                data[p] = 48 + v % 10
+                p += 1
+                if b < 3:
+                    data[p] = 46
+                    p += 1
+            continue
+        # The longest run of zero groups, the first of equals, is left out; a single one is not.
+        best, width, run = 8, 1, 0
+        for g in range(9):
+            word = hi[k] if g < 4 else lo[k]
+            zero = g < 8 and ((word >> np.uint64(48 - 16 * (g & 3))) & np.uint64(0xFFFF)) == 0
+            if zero:
+                run += 1
+            else:
+                if run > width:
+                    best, width = g - run, run
+                run = 0
+        g = 0
+        while g < 8:
+            if g == best:
+                data[p] = 58
+                p += 1
+                g += width
+                if g == 8:
+                    data[p] = 58
+                    p += 1
+                continue
+            if g > 0:
+                data[p] = 58
+                p += 1
+            word = hi[k] if g < 4 else lo[k]
+            v = np.int64((word >> np.uint64(48 - 16 * (g & 3))) & np.uint64(0xFFFF))
+            shift = 12
+            while shift > 0 and (v >> shift) == 0:
+                shift -= 4
+            while shift >= 0:
+                d = (v >> shift) & 15
+                data[p] = 48 + d if d < 10 else 87 + d
+                p += 1
+                shift -= 4
+            g += 1
+    offsets[n] = p
+    return p
+
+
 def texts(hi: U64, lo: U64) -> tuple[I32, U8]:
     """Canonical text of addresses as Arrow string offsets (n+1) and bytes."""
     n = len(lo)
+    offsets = np.empty(n + 1, np.int32)
     if not hi.any() and bool((lo >> np.uint64(32) == np.uint64(0xFFFF)).all()):
-        offsets, data = np.empty(n + 1, np.int32), np.empty(15 * n, np.uint8)
+        data = np.empty(15 * n, np.uint8)
         return offsets, data[: dotted(lo, n, offsets, data)]
-    parts = []
-    for h, low in zip(hi.tolist(), lo.tolist(), strict=True):
-        if h == 0 and low >> 32 == 0xFFFF:
-            parts.append(str(ipaddress.IPv4Address(low & 0xFFFF_FFFF)).encode())
-        else:
-            parts.append(str(ipaddress.IPv6Address((h << 64) | low)).encode())
-    offsets = np.zeros(n + 1, np.int32)
-    np.cumsum([len(p) for p in parts], out=offsets[1:])
-    return offsets, np.frombuffer(b"".join(parts), np.uint8)
+    data = np.empty(39 * n, np.uint8)
+    return offsets, data[: spelled(hi, lo, n, offsets, data)]
 
 
 @kernel

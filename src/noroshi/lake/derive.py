@@ -1,0 +1,319 @@
+"""Links made from rows: which observables a batch holds, summed over the run.
+
+Only distinct values are canonicalised; rows are then summed by number in one table per run
+(`wire.group`). Addresses stand in that table as they are; all other observables by an id given here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noroshi.model.observable import implied, key64, resolve
+from noroshi.model.schema import Link, Table
+from noroshi.model.tables import TABLES
+from noroshi.wire import group, text
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+LIMIT = 1 << 20
+"""Entries summed at most before they are handed on: 72 bytes each. A run with more has several rows for one."""
+_OBSERVABLES = 1 << 19
+"""Observables other than addresses kept by text at most, before everything is handed on."""
+_SEED = secrets.randbits(64)
+"""Drawn anew by each process: senders cannot choose values that collide."""
+_NONE = np.zeros(0, np.int32)
+Secret = Callable[[str, str], str]
+"""(user, password) -> the text that stands for the pair in links."""
+
+
+class Deriver:
+    """The links of one run, being summed. Not thread-safe."""
+
+    def __init__(self, secret: Secret, *, limit: int = LIMIT) -> None:
+        self._secret = secret
+        self._addresses = group.Sums(_SEED, limit)
+        self._others = group.Sums(_SEED, limit)
+        self._groups: dict[tuple[str, str, str | None], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._resolved: dict[tuple[str, str], tuple[int, ...]] = {}
+
+    def add(self, table: Table, rows: pa.Table) -> list[pa.Table]:
+        """Takes a batch; rows of `links` (without run_id, in order) when there are too many to keep.
+
+        rows: columns as the table says, `tlp` filled where it has one; texts and addresses may be coded.
+        """
+        out: list[pa.Table] = []
+        if not rows.num_rows or not table.links or table.time is None:
+            return out
+        batch = _Batch(table, rows)
+        for link in table.links:
+            if link.column in rows.column_names:
+                out += self._column(batch, link)
+        if len(self._numbers) > _OBSERVABLES or len(self._groups) > _OBSERVABLES:
+            out += self.rest()
+        return out
+
+    def _column(self, batch: _Batch, link: Link) -> Iterator[pa.Table]:
+        column, parent = batch.items(link.column)
+        groups = batch.groups(link, self._group)
+        if batch.table.column(link.column).type == "address":
+            entry, hi, lo = _addresses(column)
+            yield from self._sum(self._addresses, batch, groups, entry, parent, hi, lo)
+            return
+        if link.kind == "credential":
+            entry, found = self._credentials(batch, link)
+        else:
+            entry, found = self._texts(batch, link, column, parent)
+        # A value and what it implies (a URL and its host) are entries of their own: as many passes as it takes.
+        for depth in range(max(map(len, found), default=0)):
+            ids = np.array([f[depth] if depth < len(f) else -1 for f in found] or [-1], np.int64)
+            item = np.where(entry >= 0, ids[entry] >= 0, False)
+            chosen = np.where(item, entry, -1).astype(np.int32)
+            lo = ids.astype(np.uint64)
+            yield from self._sum(self._others, batch, groups, chosen, parent, np.zeros_like(lo), lo)
+
+    def _sum(
+        self, sums: group.Sums, batch: _Batch, groups: I32, entry: I32, parent: I32, hi: Any, lo: Any
+    ) -> Iterator[pa.Table]:
+        at, n = 0, len(entry)
+        while at < n:
+            at = sums.add(entry, parent, hi, lo, groups, batch.first, batch.last, batch.count, at)
+            if at < n:
+                yield self._made(sums)
+
+    def _texts(
+        self, batch: _Batch, link: Link, column: pa.Array[Any], parent: I32
+    ) -> tuple[I32, list[tuple[int, ...]]]:
+        """(distinct value of each item or -1, observables of each distinct value)."""
+        codes, values = _coded(column)
+        if not link.kind_from:
+            return codes, [self._observables(link.kind, v) for v in values]
+        of_row, kinds = _coded(batch.column(link.kind_from))
+        kind = of_row[parent] if parent.size else of_row
+        pair = np.where((codes >= 0) & (kind >= 0), codes.astype(np.int64) * (len(kinds) or 1) + kind, -1)
+        entry, distinct = _interned(pair)
+        places = [divmod(p, len(kinds) or 1) for p in distinct]
+        return entry, [self._observables(kinds[k], values[v]) for v, k in places]
+
+    def _credentials(self, batch: _Batch, link: Link) -> tuple[I32, list[tuple[int, ...]]]:
+        """A pair whose second half is null is none; one without a user has an empty user."""
+        first, users = _coded(batch.column(link.column))
+        second, words = _coded(batch.column(link.second))
+        users, wide = [*users, ""], len(words) or 1
+        first = np.where(first < 0, len(users) - 1, first)
+        entry, distinct = _interned(np.where(second >= 0, first.astype(np.int64) * wide + second, -1))
+        pairs = [divmod(p, wide) for p in distinct]
+        return entry, [(self._number("credential", self._secret(users[u], words[w])),) for u, w in pairs]
+
+    def _observables(self, kind: str, value: str) -> tuple[int, ...]:
+        asked = (kind, value)
+        known = self._resolved.get(asked)
+        if known is None:
+            known = self._resolved[asked] = self._look(kind, value)
+        return known
+
+    def _look(self, kind: str, value: str) -> tuple[int, ...]:
+        found = next(iter(resolve(kind, [value])))
+        if found is None:
+            return ()
+        return tuple(self._number(*one) for one in dict.fromkeys([found, *implied(*found)]))
+
+    def _number(self, kind: str, value: str) -> int:
+        return self._numbers.setdefault((kind, value), len(self._numbers))
+
+    def _group(self, table: str, role: str, tlp: str | None) -> int:
+        return self._groups.setdefault((table, role, tlp), len(self._groups))
+
+    def rest(self) -> list[pa.Table]:
+        """What is left, as rows of `links` in order of (key, day)."""
+        out = [self._made(sums) for sums in (self._addresses, self._others) if sums.used]
+        self._groups, self._numbers, self._resolved = {}, {}, {}
+        return out
+
+    def _made(self, sums: group.Sums) -> pa.Table:
+        entries = sums.take()
+        lo = entries[:, group.LO].copy()
+        if sums is self._addresses:
+            hi = entries[:, group.HI].copy().view(np.uint64)
+            key = text.address_keys(hi, lo.view(np.uint64))
+            order = np.lexsort((entries[:, group.DAY], lo.view(np.uint64), key))
+            kind: Any = pa.repeat(pa.scalar("ip"), len(entries))
+            value: Any = _strings(*text.texts(hi[order], lo[order].view(np.uint64)))
+        else:
+            key = self._keys()[lo]
+            order = np.lexsort((entries[:, group.DAY], key))
+            kinds, values = zip(*self._numbers, strict=True)
+            ids: Any = pa.array(lo[order])
+            kind, value = pa.array(kinds, pa.string()).take(ids), pa.array(values, pa.string()).take(ids)
+        return self._rows(entries[order], key[order], kind, value)
+
+    def _keys(self) -> I64:
+        """The key of every observable, by its number."""
+        out = np.empty(len(self._numbers), np.int64)
+        by_kind: dict[str, list[int]] = {}
+        values = []
+        for i, (kind, value) in enumerate(self._numbers):
+            by_kind.setdefault(kind, []).append(i)
+            values.append(value)
+        for kind, ids in by_kind.items():
+            if kind == "ip":
+                out[ids] = [key64(kind, values[i]) for i in ids]
+                continue
+            array: Any = pa.array([values[i] for i in ids], pa.string())
+            _, offsets, data = array.buffers()
+            bounds = np.frombuffer(offsets, np.int32)[: len(ids) + 1]
+            bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+            out[ids] = text.keys(kind, bounds, bytes_)
+        return out
+
+    def _rows(self, entries: I64, key: I64, kind: Any, value: Any) -> pa.Table:
+        tables, roles, markings = zip(*self._groups, strict=True)
+        ids: Any = pa.array(entries[:, group.GROUP])
+        times = pa.timestamp("us", tz="UTC")
+        columns = {
+            "key": pa.array(key),
+            "kind": kind,
+            "value": value,
+            "role": pa.array(roles, pa.string()).take(ids),
+            "table": pa.array(tables, pa.string()).take(ids),
+            "day": pa.array(entries[:, group.DAY].astype(np.int32)).cast(pa.date32()),
+            "first_seen": pa.array(entries[:, group.FIRST]).cast(times),
+            "last_seen": pa.array(entries[:, group.LAST]).cast(times),
+            "count": pa.array(entries[:, group.COUNT]),
+            "tlp": pa.array(markings, pa.string()).take(ids),
+        }
+        schema = links_schema()
+        return pa.table([columns[n] for n in schema.names], schema=schema)
+
+
+@lru_cache(maxsize=1)
+def links_schema() -> pa.Schema:
+    """`links` as sensors yield it: without run_id."""
+    schema = TABLES["links"].arrow()
+    return schema.remove(schema.get_field_index("run_id"))
+
+
+class _Batch:
+    """The rows of one batch: their times and weights, and their columns as they are asked for."""
+
+    def __init__(self, table: Table, rows: pa.Table) -> None:
+        assert table.time is not None
+        self.table, self._rows = table, rows
+        self.first = self._numbers(table.time)
+        # A table whose time is when something began also says when it ended.
+        ends = table.time == "first_seen" and "last_seen" in rows.column_names
+        self.last = self._numbers("last_seen", self.first) if ends else self.first
+        counted = "packet_count" in rows.column_names
+        self.count = self._numbers("packet_count") if counted else np.ones(rows.num_rows, np.int64)
+
+    def _numbers(self, name: str, otherwise: I64 | None = None) -> I64:
+        column = self.column(name)
+        if column.type != pa.int64():
+            column = column.cast(pa.int64())
+        if column.null_count:
+            column = column.fill_null(0) if otherwise is None else pc.coalesce(column, pa.array(otherwise))
+        return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
+
+    def column(self, name: str) -> Any:
+        """One column as one array; nulls where the batch has none."""
+        if name not in self._rows.column_names:
+            return pa.nulls(self._rows.num_rows, pa.string())
+        chunks: Any = self._rows[name]
+        return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+
+    def items(self, name: str) -> tuple[Any, I32]:
+        """(values, row of each); the second is empty when a row has one value each."""
+        column = self.column(name)
+        if not pa.types.is_list(column.type):
+            return column, _NONE
+        parent = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
+        return column.flatten(), parent.astype(np.int32)
+
+    def groups(self, link: Link, number: Callable[[str, str, str | None], int]) -> I32:
+        """For each row, the number of (table, role, marking)."""
+        n, name = self._rows.num_rows, self.table.name
+        roles, told = (
+            _coded(self.column(link.role_from)) if link.role_from else (np.zeros(n, np.int32), [link.role])
+        )
+        if self.table.marked:
+            marks, markings = _coded(self.column("tlp"))
+        else:
+            marks, markings = np.full(n, -1, np.int32), []
+        wide = len(markings) + 1
+        # No role said is the plainest one; no marking is null.
+        roles = np.where(roles < 0, len(told), roles).astype(np.int64)
+        told = [*told, link.role or "mentions"]
+        entry, distinct = _interned(roles * wide + (marks + 1))
+        pairs = [divmod(p, wide) for p in distinct]
+        ids = [number(name, told[r], markings[m - 1] if m else None) for r, m in pairs]
+        return np.array(ids, np.int32)[entry]
+
+
+def _coded(column: Any) -> tuple[I32, list[str]]:
+    """(place of each value in the list, negative for null; the different values)."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    codes: Any = coded.indices
+    if codes.null_count:
+        codes = codes.fill_null(-1)
+    out = codes.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    values = coded.dictionary.to_pylist()
+    if None in values:  # a null may also stand in the dictionary
+        gone = np.array([v is None for v in values])
+        out = np.where((out >= 0) & gone[out], -1, out).astype(np.int32)
+        values = [v or "" for v in values]
+    return out, values
+
+
+def _interned(values: I64) -> tuple[I32, list[int]]:
+    """(number of each different value in order of appearance, -1 for negative ones; the different values)."""
+    n = len(values)
+    if not n:
+        return np.zeros(0, np.int32), []
+    ids, unique = np.empty(n, np.int32), np.empty(n, np.uint64)
+    slots = np.zeros(1 << (2 * n).bit_length(), np.int32)
+    count = int(text.intern(values.view(np.uint64), n, ids, unique, slots, np.uint64(_SEED)))
+    distinct: list[int] = unique[:count].view(np.int64).tolist()
+    if -1 not in distinct:
+        return ids, distinct
+    none = distinct.index(-1)
+    ids = np.where(ids == none, -1, ids - (ids > none)).astype(np.int32)
+    return ids, distinct[:none] + distinct[none + 1 :]
+
+
+def _addresses(column: Any) -> tuple[I32, Any, Any]:
+    """(entry of each item, negative for none; halves of each entry) of stored addresses, coded or not."""
+    coded = pa.types.is_dictionary(column.type)
+    stored = column.dictionary if coded else column
+    n = len(stored)
+    hi, lo, good = np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.bool_)
+    _, offsets, data = stored.buffers()
+    if n:
+        places = np.frombuffer(offsets, np.int32)[stored.offset : stored.offset + n + 1]
+        blob = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+        group.halves(places, blob, n, hi, lo, good)
+    if stored.null_count:
+        good &= stored.is_valid().to_numpy(zero_copy_only=False)
+    valid = np.where(good, np.arange(n, dtype=np.int32), -1).astype(np.int32)
+    if not coded:
+        return valid, hi, lo
+    codes: Any = column.indices
+    if codes.null_count:
+        codes = codes.fill_null(-1)
+    places = codes.to_numpy(zero_copy_only=False)
+    if not n:
+        return np.full(len(column), -1, np.int32), hi, lo
+    return np.where(places >= 0, valid[places], -1).astype(np.int32), hi, lo
+
+
+def _strings(offsets: Any, data: Any) -> Any:
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
