@@ -6,10 +6,9 @@ Ports, protocols and file types are context, never observables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 
 from noroshi.model import address
-from noroshi.model.canonical import names, software, web
+from noroshi.model.canonical import hashes, names, software, url, wallets
 from noroshi.model.errors import UsageError
 
 _FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
@@ -59,23 +58,23 @@ CANONICAL: dict[str, Callable[[str], str]] = {
     "purl": software.purl,
     "cpe": software.cpe,
     "advisory": software.advisory,
-    "md5": web.hex_of(32),
-    "sha1": web.hex_of(40),
-    "sha256": web.hex_of(64),
-    "sha512": web.hex_of(128),
-    "imphash": web.hex_of(32),
-    "ssdeep": web.ssdeep,
-    "tlsh": web.tlsh,
-    "hassh": web.hex_of(32),
-    "ja3": web.hex_of(32),
-    "ja3s": web.hex_of(32),
-    "ja4": web.ja4,
-    "ja4s": web.ja4s,
-    "certificate": web.certificate,
-    "ssh-key": web.ssh_key,
-    "credential": web.token,
-    "wallet": web.wallet,
-    "url": web.url,
+    "md5": hashes.hex_of(32),
+    "sha1": hashes.hex_of(40),
+    "sha256": hashes.hex_of(64),
+    "sha512": hashes.hex_of(128),
+    "imphash": hashes.hex_of(32),
+    "ssdeep": hashes.ssdeep,
+    "tlsh": hashes.tlsh,
+    "hassh": hashes.hex_of(32),
+    "ja3": hashes.hex_of(32),
+    "ja3s": hashes.hex_of(32),
+    "ja4": hashes.ja4,
+    "ja4s": hashes.ja4s,
+    "certificate": hashes.certificate,
+    "ssh-key": hashes.ssh_key,
+    "credential": hashes.token,
+    "wallet": wallets.wallet,
+    "url": url.url,
     "email": names.email,
     "domain": names.domain,
     "malware": software.label,
@@ -93,15 +92,17 @@ def canonical(kind: str, value: str) -> str:
     return CANONICAL[kind](value)
 
 
-@lru_cache(maxsize=200_000)
-def _resolved(kind: str, value: str) -> tuple[str, str] | None:
+def resolve_one(kind: str, value: str) -> tuple[str, str] | None:
+    """(kind, canonical value) of one text, None for what is no observable; `kind` as for `resolve`."""
     if kind == "typed":
         kind, _, value = value.partition(" ")
-    for one in LOOSE.get(kind, (kind,)):
-        try:
-            return one, canonical(one, value)
-        except UsageError:
-            continue
+    for one in LOOSE.get(kind) or (kind,):
+        form = CANONICAL.get(one)
+        if form is not None:
+            try:
+                return one, form(value)
+            except UsageError:
+                continue
     return None
 
 
@@ -110,8 +111,16 @@ def resolve(kind: str, values: Iterable[str]) -> Iterator[tuple[str, str] | None
 
     kind: one of CANONICAL or LOOSE, or `typed`: then each value says it, as `kind value`.
     """
+    form = CANONICAL.get(kind)
+    if form is None:
+        for value in values:
+            yield resolve_one(kind, value)
+        return
     for value in values:
-        yield _resolved(kind, value)
+        try:
+            yield kind, form(value)
+        except UsageError:
+            yield None
 
 
 def typed(kind: str, value: str) -> str:
@@ -123,16 +132,23 @@ def guesses(value: str) -> list[tuple[str, str]]:
     """Every (kind, canonical value) a text can be, the likeliest first; empty when nothing fits.
 
     A text of 32 hexadecimal digits is an MD5, an import hash, a HASSH and a JA3 alike. Names of malware and
-    actors are any text, so they stand last.
+    actors are any text, so they stand last; before them ids that only look like those of an advisory.
     """
-    out = []
-    for kind in CANONICAL:
+    out: list[tuple[str, str]] = []
+    late: list[tuple[str, str]] = []
+    for kind, form in CANONICAL.items():
         if kind == "asn" and not value.strip().upper().startswith("AS"):
             continue
         try:
-            out.append((kind, canonical(kind, value)))
+            found = kind, form(value)
         except UsageError:
             continue
+        if kind == "advisory" and not software.is_known_advisory(found[1]):
+            late.append(found)
+        else:
+            if kind == "malware":
+                out += late
+            out.append(found)
     return out
 
 
@@ -146,4 +162,8 @@ def guess(value: str) -> tuple[str, str]:
 def implied(kind: str, value: str) -> list[tuple[str, str]]:
     """Observables a canonical one contains, which are linked with it: a URL's host, a mail address's domain,
     a CPE and a purl without their version."""
-    return web.implied(kind, value) or software.implied(kind, value)
+    if kind == "url":
+        return url.implied(value)
+    if kind == "email":
+        return [("domain", value.rpartition("@")[2])]
+    return software.implied(kind, value)
