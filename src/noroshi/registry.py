@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SENSORS: dict[str, str] = {
     "pcap": "noroshi.observe.darknet.pcap:PcapSensor",
     "pcapng": "noroshi.observe.darknet.pcap:PcapngSensor",
+    "cowrie": "noroshi.observe.decoy.cowrie:CowrieSensor",
+    "zeek": "noroshi.observe.netlog.zeek:ZeekSensor",
+    "zeek-json": "noroshi.observe.netlog.zeek_json:ZeekJsonSensor",
 }
 
 # In the order they run: a later one may read what an earlier one left as findings of the same day.

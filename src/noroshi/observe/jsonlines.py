@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -54,7 +54,7 @@ class Lines(Generic[T]):
     for item in decoded.each(reading): ...           # (offset, value) | Reject
     """
 
-    def __init__(self, type_: type[T] | Any, mask: Callable[[bytes], bytes] | None = None) -> None:
+    def __init__(self, type_: type[T], mask: Callable[[bytes], bytes] | None = None) -> None:
         self._type = type_
         self._fast: msgspec.json.Decoder[T] = msgspec.json.Decoder(type_)
         self._lax: msgspec.json.Decoder[T] = msgspec.json.Decoder(type_, strict=False)
@@ -130,16 +130,27 @@ class Lines(Generic[T]):
             return Reject(offset, "json-shape", str(e)[:200], self._mask(line))
         except ValueError as e:
             problem = str(e)
-        if len(line) <= MENDED:
-            try:
-                return cast("T", msgspec.convert(_python(line), self._type, strict=False))
-            except RecursionError:
-                return Reject(offset, "json-depth", "nested too deeply", self._mask(line))
-            except msgspec.ValidationError as e:
-                return Reject(offset, "json-shape", str(e)[:200], self._mask(line))
-            except ValueError:
-                pass
+        try:
+            return self._python(line)
+        except RecursionError:
+            return Reject(offset, "json-depth", "nested too deeply", self._mask(line))
+        except msgspec.ValidationError as e:
+            return Reject(offset, "json-shape", str(e)[:200], self._mask(line))
+        except ValueError:
+            pass
         return Reject(offset, "json", problem[:200], self._mask(line))
+
+    def _python(self, line: bytes) -> T:
+        """What Python would make of a line: lone surrogates and bytes that are no UTF-8 become U+FFFD."""
+        text = _LONE.sub(lambda m: m[1] or rb"\ufffd", line).decode("utf-8", "replace")
+        try:
+            return self._lax.decode(text)
+        except msgspec.ValidationError:
+            raise
+        except ValueError:
+            if len(line) > MENDED:
+                raise
+        return msgspec.convert(json.loads(text, strict=False), self._type, strict=False)
 
 
 def unwrapped(line: bytes) -> bytes:
@@ -155,12 +166,6 @@ def unwrapped(line: bytes) -> bytes:
     if text == b"]":
         return b""
     return text[:-1].rstrip() if text.endswith(b",") else text
-
-
-def _python(line: bytes) -> Any:
-    """What Python's decoder makes of a line; lone surrogates and bytes that are no UTF-8 become U+FFFD."""
-    mended = _LONE.sub(lambda m: m[1] or rb"\ufffd", line)
-    return json.loads(mended.decode("utf-8", "replace"), strict=False)
 
 
 def first_object(head: bytes) -> dict[str, Any] | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from noroshi.model.schema import Column, Link, Table
-from noroshi.model.tables.common import DECOY, ENDS, LAST, SERVICE, SESSION_ID, TS
+from noroshi.model.tables.common import DECOY, LAST, SERVICE, SESSION_ID, TS
 
 _SRC = Link("src_ip", "ip", "src")
 _WHO = (
     Column("src_ip", "address", "Address of the visitor."),
     Column("src_port", "int32", "Its port; 0 if unknown."),
+)
+_ENDS = (
+    *_WHO,
+    Column("dst_ip", "address", "Address of the decoy; null where its log does not say.", "", True),
+    Column("dst_port", "int32", "Its port; 0 if unknown."),
 )
 
 SESSIONS = Table(
@@ -27,7 +32,7 @@ SESSIONS = Table(
         Column("last_seen", "ts", "When it ended, as far as known."),
         SESSION_ID,
         DECOY,
-        *ENDS,
+        *_ENDS,
         Column("protocol", "int16", "IP protocol number."),
         SERVICE,
         Column("client", "string", "Version string of the visitor's program.", "", True),
@@ -46,16 +51,21 @@ LOGINS = Table(
     doc="Login attempts at decoys. Passwords stand here as seen; links and exports carry keyed hashes only.",
     time="ts",
     sort=("src_ip", "ts"),
-    links=(_SRC, Link("username", "credential", "tried", second="password")),
+    links=(
+        _SRC,
+        Link("username", "credential", "tried", second="password"),
+        Link("ssh_key", "ssh-key", "client"),
+    ),
     columns=(
         TS,
         SESSION_ID,
         DECOY,
-        *ENDS,
+        *_ENDS,
         SERVICE,
         Column("username", "string", "User name tried.", "", True),
         Column("password", "string", "Password tried; null where the method has none.", "", True),
         Column("method", "string", "password, publickey, none, ...", "", True),
+        Column("ssh_key", "string", "Fingerprint of the key offered.", "", True),
         Column("success", "bool", "It was let in."),
         *LAST,
     ),
@@ -113,14 +123,22 @@ RELAYS = Table(
     doc="Connections visitors wanted to make through a decoy (SSH direct-tcpip, SOCKS, HTTP CONNECT).",
     time="ts",
     sort=("src_ip", "ts"),
-    links=(_SRC, Link("target", "host", "target")),
+    links=(
+        _SRC,
+        Link("target", "host", "target"),
+        Link("ja4", "ja4", "client"),
+        Link("mentions", "typed", "mentions"),
+    ),
     columns=(
         TS,
         SESSION_ID,
         DECOY,
         *_WHO,
         Column("target", "string", "Host they wanted to reach: address or name."),
-        Column("target_port", "int32", "Its port."),
+        Column("target_port", "int32", "Its port; 0 if unknown."),
+        Column("data", "string", "What they sent first, as logged, at most 64 KiB; hostile text.", "", True),
+        Column("ja4", "string", "JA4 of the TLS client behind the visitor.", "", True),
+        Column("mentions", "strings", "Observables in what they sent, each as `kind value`.", "", True),
         *LAST,
     ),
 )
