@@ -72,7 +72,7 @@ def test_run_is_described(lake: Lake, way: str) -> None:
     (info,) = lake.snapshot().runs()
     assert (info.source, info.state, info.tlp, info.size) == ("/x/a.pcap", "closed", Tlp.AMBER, 9)
     assert info.problem == "cut short at byte 9"
-    assert info.counts == {"packets": 50, "rejects": 2, "tables": {"flows": 5, "rejects": 1}}
+    assert info.counts == {"packets": 50, "rejects": 2, "tables": {"flows": 5, "hourly": 5, "rejects": 1}}
     assert info.first_seen == NOON
     assert info.last_seen == NOON + timedelta(days=1)
     (reject,) = lake.snapshot().sql("SELECT * FROM rejects").to_pylist()

@@ -20,6 +20,7 @@ from noroshi.lake.shape import by_day, plain, shaped, span
 from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
 from noroshi.model.tables import TABLES
+from noroshi.model.tables.rollups import ROLLUPS
 
 QUEUE_BYTES = 48 << 20
 """Decoded rows waiting for a writer thread; write() blocks beyond this, which bounds memory."""
@@ -145,7 +146,8 @@ class Sink:
 
     def note(self, table: Table, rows: pa.Table) -> None:
         """Counts rows and widens the time span."""
-        ends = span(table, rows)
+        # Sums begin with their hour or day, not with what they sum up.
+        ends = None if table in ROLLUPS else span(table, rows)
         with self._lock:
             self.rows[table.name] += rows.num_rows
             if ends:

@@ -15,6 +15,7 @@ from noroshi.lake.errors import Conflict, telling
 from noroshi.lake.files import Pool, Sink
 from noroshi.lake.links import LinkBuffer
 from noroshi.lake.owner import me
+from noroshi.lake.rollup import Rollup
 from noroshi.lake.runs import PENDING, RunInfo, ids, replaced, twins
 from noroshi.lake.shape import marked, plain, shaped
 from noroshi.model.errors import LakeError
@@ -22,6 +23,7 @@ from noroshi.model.reject import Reject
 from noroshi.model.schema import Table
 from noroshi.model.sensor import Batch
 from noroshi.model.tables import TABLES
+from noroshi.model.tables.rollups import ROLLUPS
 from noroshi.model.tlp import Tlp
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ GROUP_SECONDS = 30.0
 _REJECT_ROWS = 50_000
 
 
+INTERNAL = ("runs", "rejects", "findings", "hourly", "daily")
+"""Tables the lake writes itself."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What became of a run."""
@@ -44,6 +50,7 @@ class RunResult:
     known: bool
     """The same bytes were stored before; nothing of this run was kept."""
     rows: dict[str, int] = field(default_factory=dict)
+    """Rows by table, sums aside."""
     rejects: int = 0
 
 
@@ -63,11 +70,12 @@ class Run:
         self._writer = writer
         self._links = LinkBuffer()
         self._deriver: Deriver | None = None
+        self._rollup = Rollup()
         self._rejected: list[dict[str, Any]] = []
 
     def write(self, batch: Batch) -> None:
         """Takes a batch; blocks while the writer threads lag. Raises LakeError, also for earlier batches."""
-        if batch.table not in TABLES or batch.table in ("runs", "rejects", "findings"):
+        if batch.table not in TABLES or batch.table in INTERNAL:
             raise LakeError(f"a sensor cannot write the table {batch.table}", todo="Mend the sensor.")
         rows: pa.Table | None = batch.rows
         table = TABLES[batch.table]
@@ -98,6 +106,13 @@ class Run:
             self._put("links", links)
 
     def _put(self, table: str, rows: pa.Table) -> None:
+        if table == "links":
+            self._rollup.links(rows)
+        else:
+            self._rollup.facts(table, rows)
+        self._hold(table, rows)
+
+    def _hold(self, table: str, rows: pa.Table) -> None:
         if not self.streaming:
             self.held.append((table, rows))
             self.bytes += rows.nbytes
@@ -144,6 +159,8 @@ class Run:
                 self._put("links", links)
             for derived in self._deriver.rest() if self._deriver else []:
                 self._put("links", derived)
+            for name, sums in self._rollup.rest():
+                self._hold(name, sums)
             self._spill_rejects()
             if self.streaming:
                 self._writer.pool.drain(self.sink)
@@ -236,7 +253,8 @@ class Writer:
 
     def close_run(self, run: Run) -> RunResult:
         """Closes a finished run, or puts it into the group."""
-        result = RunResult(run.run_id, False, dict(run.sink.rows), run.rejects)
+        shown = {name: n for name, n in run.sink.rows.items() if TABLES[name] not in ROLLUPS}
+        result = RunResult(run.run_id, False, shown, run.rejects)
         if self._is_known(run):
             run._discard()
             return RunResult(run.run_id, True)
