@@ -1,0 +1,255 @@
+"""`pivot`: everything about a value, over all kinds of evidence.
+
+Read in this order, so that each step reads only what the one before points to: links (header, exact counts,
+histogram), the newest and oldest rows of each table and role, what stands beside the value in them, context,
+findings, and the joins over all of it. What a recipient may not see is left out before anything is counted: the
+snapshot given is already restricted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from noroshi.ask.about import about
+from noroshi.ask.context import Context, Own, context
+from noroshi.ask.crosslinks import Case, CrossLink, all_of
+from noroshi.ask.head import Head, Stand, head
+from noroshi.ask.related import Answer as Beside
+from noroshi.ask.related import related
+from noroshi.ask.rows import Found, Names, Value, find
+from noroshi.model import address
+from noroshi.model.errors import UsageError
+from noroshi.model.finding import Finding, iso
+from noroshi.model.observable import CANONICAL, canonical, guesses
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from noroshi.lake.heads import Links
+    from noroshi.lake.snapshot import Snapshot
+
+ROWS = 50
+MOST_RELATED = 20
+TOP_ADDRESSES = 20
+HEAVY = 100_000
+"""Link rows from which an answer calls its value heavy: counts stay exact, rows are samples."""
+_SECRET = frozenset({"password"})
+
+__all__ = ["Own", "Pivot", "Pivots"]
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """The answer. Times are UTC; rows stay Arrow tables until `to_json`."""
+
+    kind: str
+    value: str
+    head: Head
+    found: tuple[Found, ...]
+    """The newest rows of each table and role."""
+    beside: Beside
+    context: Context
+    links: tuple[CrossLink, ...]
+    findings: tuple[Finding, ...]
+    names: Names
+    addresses: tuple[dict[str, Any], ...] = ()
+    """Of a network, its addresses with the most observations."""
+    n_addresses: int = 0
+    also: tuple[tuple[str, int], ...] = ()
+    """Other kinds the text could be and stands as, with the observations of each."""
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The public form of DESIGN.md."""
+        rows = {(f.table, f.role): f for f in self.found}
+        first, last = self.head.first_seen, self.head.last_seen
+        out: dict[str, Any] = {
+            "kind": self.kind, "value": self.value,
+            "first_seen": iso(first) if first else None, "last_seen": iso(last) if last else None,
+            "count": self.head.count,
+            "tables": [self._stand(s, rows.get((s.table, s.role))) for s in self.head.stands],
+            "histogram": [
+                {"day": d.isoformat(), "count": sum(t.values()), "tables": t} for d, t in self.head.histogram
+            ],
+            "related": [
+                {"kind": r.kind, "value": r.value, "weight": r.weight, "count": r.count, "sources": r.sources,
+                 "where": list(r.where), "tables": list(r.tables), "notes": list(r.notes)}
+                for r in self.beside.values
+            ],
+            "related_total": self.beside.candidates,
+            "context": self.context.to_json(),
+            "links": [link.to_json() for link in self.links],
+            "findings": [f.to_json() for f in self.findings],
+            "also": [{"kind": k, "value": self.value, "count": n} for k, n in self.also],
+            "notes": list(self.notes),
+        }  # fmt: skip
+        if self.kind == "prefix":
+            out["addresses"] = {"distinct": self.n_addresses, "top": list(self.addresses)}
+        return out
+
+    def _stand(self, stand: Stand, found: Found | None) -> dict[str, Any]:
+        return {
+            "table": stand.table, "role": stand.role, "count": stand.count,
+            "first_seen": iso(stand.first_seen), "last_seen": iso(stand.last_seen),
+            "sources": [{"source": s, "count": n} for s, n in stand.sources], "n_sources": stand.n_sources,
+            "days": len(stand.days), "rows": self.names.shown(found) if found else [],
+            "sample": bool(found and not found.sure),
+        }  # fmt: skip
+
+
+class Pivots:
+    """Answers about one snapshot; what many pivots share is kept. Safe to share between threads.
+
+    own: what the configuration says is ours. restricted: the snapshot is for a recipient, who is shown no secrets.
+    unseen: networks (telescopes) whose addresses the recipient is not told.
+    """
+
+    def __init__(
+        self, shot: Snapshot, own: Own | None = None, *, restricted: bool = False, unseen: Sequence[str] = ()
+    ) -> None:
+        from noroshi.lake.heads import Links
+
+        self.shot, self.own = shot, own or Own()
+        self.links: Links = Links(shot)
+        runs = {r.run_id: r for r in shot.runs()}
+        self.sources = {i: r.source for i, r in runs.items()}
+        self.unseen = tuple(address.prefix_range(p) for p in unseen)
+        self.names = Names(runs, _SECRET if restricted else frozenset(), self.unseen)
+
+    def ask(
+        self, text: str, kind: str | None = None, *, since: datetime | None = None, rows: int = ROWS
+    ) -> Pivot:
+        """Everything about a value; one nobody knows has count 0. `rows` of each table and role at most.
+
+        since: only UTC days from then on, a whole day being the smallest step of a count. Raises UsageError when
+        the text is no value of `kind`, or of any.
+        """
+        day = since.date() if since else None
+        what, links, also = self._choose(text, kind, day)
+        if self._is_unseen(what):
+            links = links.slice(0, 0)
+        stands = head(links, self.sources)
+        found = self.rows(what, stands, rows)
+        oldest = [
+            find(self.shot, what, s, rows, oldest=True) for s in stands.stands[:4] if _more(s, found)
+        ]  # fmt: skip
+        beside = related(self.shot, self.links, what, [*found, *oldest], MOST_RELATED, self.unseen)
+        around = context(self.shot, self.links, what, self.own)
+        findings = [] if self._is_unseen(what) else about(self.shot, what.kind, what.value)
+        case = Case(self.shot, self.links, what, stands, found, around, findings)
+        top, distinct = _addresses(links) if what.kind == "prefix" else ((), 0)
+        return Pivot(
+            what.kind, what.value, stands, tuple(found), beside, around, tuple(all_of(case)), tuple(findings),
+            self.names, top, distinct, also, tuple(_notes(stands, found, around)),
+        )  # fmt: skip
+
+    def _is_unseen(self, what: Value) -> bool:
+        """True for what touches a network the recipient is not told of."""
+        if what.kind not in ("ip", "prefix"):
+            return False
+        first, last = address.prefix_range(what.value)
+        return any(first <= high and low <= last for low, high in self.unseen)
+
+    def head(self, kind: str, value: str, since: date | None = None) -> Head:
+        """The header alone: exact counts by table, role, source and day."""
+        return head(self._links(Value(kind, value), since), self.sources)
+
+    def rows(self, what: Value, stands: Head, limit: int = ROWS) -> list[Found]:
+        """The newest rows of each table and role."""
+        return [find(self.shot, what, s, limit) for s in stands.stands]
+
+    def _choose(
+        self, text: str, kind: str | None, since: date | None
+    ) -> tuple[Value, pa.Table, tuple[tuple[str, int], ...]]:
+        """What the text is: of several kinds it can be, the one with the most observations."""
+        options = self._options(text, kind)
+        asked = [(what, self._links(what, since)) for what in options]
+        known = [(w, rows, _count(rows)) for w, rows in asked if rows.num_rows]
+        if not known:
+            return (*asked[0], ())
+        known.sort(key=lambda k: -k[2])
+        return known[0][0], known[0][1], tuple((w.kind, n) for w, _, n in known[1:])
+
+    def _options(self, text: str, kind: str | None) -> list[Value]:
+        if kind == "credential" and not text.strip().lower().startswith("hmac:"):
+            user, colon, password = text.partition(":")
+            if not colon:
+                raise UsageError("a credential is a pair", todo="Write it as user:password.")
+            return [Value(kind, self.shot._lake.credential(user, password), (user, password))]
+        if kind:
+            return [Value(kind, canonical(kind, text))]
+        found = guesses(_refanged(text))
+        if not found:
+            raise UsageError(
+                f"{text[:200]!r} is no value Noroshi knows", todo=f"Give its kind: {', '.join(CANONICAL)}."
+            )
+        return [Value(k, v) for k, v in found if not (k == "prefix" and found[0][0] == "ip")]
+
+    def _links(self, what: Value, since: date | None) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows = self.links.of(what.kind, what.value)
+        if what.keys:
+            rows = pa.concat_tables([rows, self.links.between(*what.keys)])
+        if since is not None and rows.num_rows:
+            rows = rows.filter(pc.greater_equal(rows["day"], pa.scalar(since)))
+        return rows
+
+
+def _refanged(text: str) -> str:
+    """A value as intelligence writes it so that nobody clicks on it: 192.0.2[.]1, hxxp://example[.]com."""
+    out = text.strip()
+    for written, meant in (
+        ("[.]", "."),
+        ("(.)", "."),
+        ("[:]", ":"),
+        ("[@]", "@"),
+        ("[dot]", "."),
+        ("[at]", "@"),
+    ):
+        out = out.replace(written, meant)
+    return "http" + out[4:] if out[:4].lower() == "hxxp" else out
+
+
+def _count(rows: pa.Table) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(rows["count"]).as_py() or 0)
+
+
+def _more(stand: Stand, found: Sequence[Found]) -> bool:
+    """True when the newest rows are not all there are."""
+    held = next((f.rows.num_rows for f in found if (f.table, f.role) == (stand.table, stand.role)), 0)
+    return 0 < held < stand.count and held >= 10
+
+
+def _addresses(rows: pa.Table) -> tuple[tuple[dict[str, Any], ...], int]:
+    """The addresses of a network with the most observations, and how many there are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.equal(rows["kind"], pa.scalar("ip")))
+    if not rows.num_rows:
+        return (), 0
+    sums = rows.group_by("value", use_threads=False).aggregate(
+        [("count", "sum"), ("first_seen", "min"), ("last_seen", "max")]
+    )
+    top = sums.sort_by([("count_sum", "descending"), ("value", "ascending")]).slice(0, TOP_ADDRESSES)
+    return tuple(
+        {"value": r["value"], "count": r["count_sum"], "first_seen": iso(r["first_seen_min"]),
+         "last_seen": iso(r["last_seen_max"])}
+        for r in top.to_pylist()
+    ), sums.num_rows  # fmt: skip
+
+
+def _notes(stands: Head, found: Sequence[Found], around: Context) -> list[str]:
+    notes = list(around.notes)
+    if stands.link_rows > HEAVY:
+        notes.append("heavy")
+    if any(not f.sure for f in found):
+        notes.append("rows-are-samples")
+    return notes

@@ -1,0 +1,288 @@
+"""Questions to `links` by key: rows of one value, of a range of addresses, and how common many values are.
+
+How common many values are at once (33 prefixes over an address, a hundred related values) is answered by heads: per
+sorted file of links a sorted list of its keys, with the rows, the sources and the tables of each. Heads are
+derived: a file never changes, so heads kept under its name cannot be stale; where there are none, or the reader may
+not see all of a file, the links themselves are read. `build` makes those that are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from noroshi.lake.delta import DataFile
+from noroshi.lake.encoding import is_sorted
+from noroshi.lake.points import rows_between
+from noroshi.model.observable import canonical, key64
+from noroshi.model.tables import TABLES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from noroshi.lake.handle import Lake
+    from noroshi.lake.snapshot import Snapshot
+
+FOLDER = ".heads"
+VERSION = 1
+LEAST_ROWS = 100_000
+"""Rows of a sorted file from which heads pay: reading a smaller one costs a few row groups."""
+
+HEAD = np.dtype([("key", "<i8"), ("rows", "<i4"), ("sources", "<i4"), ("tables", "<i8")])
+TABLE_BITS = {name: 1 << i for i, name in enumerate(sorted(TABLES))}
+"""The bit of each table in `tables`; part of VERSION's meaning through the file's name."""
+
+_LINKS = TABLES["links"]
+_KEEP = 64
+
+
+@dataclass(frozen=True)
+class Common:
+    """How common a value is among what the reader may see."""
+
+    rows: int = 0
+    """Rows of `links`."""
+    sources: int = 0
+    """Sources that name it; one that was compacted in two parts may count twice."""
+    tables: int = 0
+    """Tables it stands in, as TABLE_BITS."""
+
+    def stands_in(self, table: str) -> bool:
+        """True when a row of that table holds it."""
+        return bool(self.tables & TABLE_BITS[table])
+
+
+class Links:
+    """The links a snapshot may see. Safe to share between threads."""
+
+    def __init__(self, shot: Snapshot) -> None:
+        self._shot = shot
+        self._lake: Lake = shot._lake
+        self._files = shot._live("links")
+        self._seen = shot.sees("links")
+        self._sources = {r.run_id: r.source for r in shot.runs()}
+        self.sources = len(set(self._sources.values()))
+        """Distinct sources of all visible runs."""
+        self._heads: list[npt.NDArray[Any]] = []
+        self._unread: list[DataFile] = []
+        """Files without heads, or of which the reader may not see all."""
+        limited = shot._limits.tlp is not None or shot._limits.runs is not None
+        for file in self._files:
+            head = None if limited else _CACHE.get(self._lake, file)
+            if head is None or not head.runs <= self._seen.seen:
+                self._unread.append(file)
+            else:
+                self._heads.append(head.keys)
+
+    @property
+    def quick(self) -> bool:
+        """True when heads tell how common a value is, or little must be read for it."""
+        return not any(is_sorted(f.path) and f.rows >= LEAST_ROWS for f in self._unread)
+
+    def of(self, kind: str, value: str) -> pa.Table:
+        """Visible rows of an observable, in no order."""
+        value = canonical(kind, value)
+        key = key64(kind, value)
+        found = self.between(key, key)
+        if not found.num_rows:
+            return found
+        same: Any = pc.and_(
+            pc.equal(found["kind"], pa.scalar(kind)), pc.equal(found["value"], pa.scalar(value))
+        )
+        return found.filter(same)
+
+    def between(self, low: int, high: int, columns: Iterable[str] | None = None) -> pa.Table:
+        """Visible rows with a key in `low`..`high`: all addresses of a network (`observable.prefix_keys`)."""
+        files = [f for f in self._files if f.key is None or (f.key[0] <= high and low <= f.key[1])]
+        names = list(columns) if columns is not None else None
+        return rows_between(self._lake, _LINKS, files, self._seen, "key", low, high, names)
+
+    def common(self, keys: Sequence[int]) -> dict[int, Common]:
+        """How common each key is; keys nobody links are left out."""
+        wanted = np.unique(np.array(keys, np.int64))
+        out: dict[int, Common] = {}
+        for head in self._heads:
+            _gather(out, *_look(head, wanted))
+        if self._unread:
+            _gather(out, *self._read(self._unread, wanted))
+        return out
+
+    def spread(self, low: int, high: int) -> tuple[int, int]:
+        """(distinct keys, rows) in a range by the heads alone: a lower bound where files have none."""
+        keys: list[npt.NDArray[np.int64]] = []
+        rows = 0
+        for head in self._heads:
+            a, b = np.searchsorted(head["key"], [low, high + 1])
+            keys.append(head["key"][a:b])
+            rows += int(head["rows"][a:b].sum())
+        return (len(np.unique(np.concatenate(keys))) if keys else 0), rows
+
+    def _read(self, files: Sequence[DataFile], wanted: npt.NDArray[np.int64]) -> tuple[Any, ...]:
+        """The same from the links: rows of all the keys, read a key at a time where they are few."""
+        parts = []
+        for key in wanted.tolist():
+            near = [f for f in files if f.key is None or f.key[0] <= key <= f.key[1]]
+            part = rows_between(
+                self._lake, _LINKS, near, self._seen, "key", key, key, ("key", "run_id", "table")
+            )
+            if part.num_rows:
+                parts.append(part)
+        if not parts:
+            return (np.empty(0, np.int64),) * 4
+        return _counted(pa.concat_tables(parts).combine_chunks(), self._sources)
+
+
+def _look(head: npt.NDArray[Any], wanted: npt.NDArray[np.int64]) -> tuple[Any, ...]:
+    at = np.searchsorted(head["key"], wanted)
+    at[at == len(head)] = 0
+    found = head[at[head["key"][at] == wanted]] if len(head) else head
+    return found["key"], found["rows"], found["sources"], found["tables"]
+
+
+def _gather(out: dict[int, Common], keys: Any, rows: Any, sources: Any, tables: Any) -> None:
+    for key, n, s, t in zip(keys.tolist(), rows.tolist(), sources.tolist(), tables.tolist(), strict=True):
+        old = out.get(key, Common())
+        out[key] = Common(old.rows + n, old.sources + s, old.tables | t)
+
+
+def _counted(rows: pa.Table, sources: dict[str, str]) -> tuple[Any, ...]:
+    """(keys, rows, distinct sources, tables) of link rows; keys ascending."""
+    keys = rows["key"].to_numpy()
+    runs = _coded(rows["run_id"])
+    numbers: dict[str, int] = {}
+    source = np.array([numbers.setdefault(sources.get(r, r), len(numbers)) for r in runs[1]], np.int64)[
+        runs[0]
+    ]
+    tables = _coded(rows["table"])
+    bits = np.array([TABLE_BITS.get(t, 0) for t in tables[1]], np.int64)[tables[0]]
+    order = np.argsort(keys, kind="stable")
+    keys, source, bits = keys[order], source[order], bits[order]
+    distinct, starts, counts = np.unique(keys, return_index=True, return_counts=True)
+    group = np.repeat(np.arange(len(distinct), dtype=np.int64), counts)
+    pairs = np.unique(group * max(1, len(numbers)) + source)
+    n_sources = np.bincount(pairs // max(1, len(numbers)), minlength=len(distinct))
+    return distinct, counts, n_sources, np.bitwise_or.reduceat(bits, starts)
+
+
+def _coded(column: Any) -> tuple[npt.NDArray[np.int64], list[str]]:
+    coded = column.combine_chunks()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.string())
+    if not pa.types.is_dictionary(coded.type):
+        coded = coded.dictionary_encode()
+    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary.to_pylist()
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The heads of a file, mapped into memory, and the runs that have rows in it."""
+
+    keys: npt.NDArray[Any]
+    runs: frozenset[str]
+
+
+class _Cache:
+    """Heads by path; that there are none is kept too, until `build` makes them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, _Head | None] = {}
+        self._lock = threading.Lock()
+
+    def get(self, lake: Lake, file: DataFile) -> _Head | None:
+        """The heads of a file, if there are."""
+        if not is_sorted(file.path):
+            return None
+        path = _path(lake, file)
+        with self._lock:
+            if path in self._kept:
+                return self._kept[path]
+        head = _load(path, file)
+        with self._lock:
+            self._kept[path] = head
+            while len(self._kept) > _KEEP:
+                del self._kept[next(iter(self._kept))]
+        return head
+
+    def forget(self, path: Path) -> None:
+        """Looks at the disk again next time."""
+        with self._lock:
+            self._kept.pop(path, None)
+
+
+_CACHE = _Cache()
+
+
+def _load(path: Path, file: DataFile) -> _Head | None:
+    """None when there are none, or they are not what `build` writes."""
+    try:
+        keys = np.load(path, mmap_mode="r", allow_pickle=False)
+        runs = frozenset(path.with_suffix(".runs").read_text("ascii").split())
+    except (OSError, ValueError):
+        return None
+    if keys.dtype != HEAD or keys.ndim != 1 or int(keys["rows"].sum()) != file.rows:
+        return None
+    return _Head(keys, runs)
+
+
+def _path(lake: Lake, file: DataFile) -> Path:
+    name = file.path.rpartition("/")[2].removesuffix(".parquet")
+    return lake.path / FOLDER / f"{name}.v{VERSION}-{len(TABLES)}.npy"
+
+
+def build(lake: Lake, *, again: bool = False) -> int:
+    """Makes the heads that are missing (all with `again`) and takes away those of files that are gone; how many made.
+
+    The links are read in the order of their keys, one file at a time: 30 bytes of memory a row.
+    """
+    sources = {i: r.source for i, r in lake.log.load().items()}
+    live = {
+        _path(lake, f): f for f in lake.stores["links"].files() if is_sorted(f.path) and f.rows >= LEAST_ROWS
+    }
+    made = 0
+    for path, file in live.items():
+        if again or not path.is_file():
+            keys, runs = _heads(lake, file, sources)
+            _write(path.with_suffix(".runs"), "\n".join(runs).encode("ascii"))
+            _write(path, keys)  # last: what is there is whole
+            _CACHE.forget(path)
+            made += 1
+    for path in (lake.path / FOLDER).glob("*.npy"):
+        if path not in live:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".runs").unlink(missing_ok=True)
+            _CACHE.forget(path)
+    return made
+
+
+def _heads(lake: Lake, file: DataFile, sources: dict[str, str]) -> tuple[npt.NDArray[Any], list[str]]:
+    rows = pq.read_table(
+        lake.stores["links"].root / file.path, columns=["key", "run_id", "table"], partitioning=None,
+        read_dictionary=["run_id", "table"], use_threads=False,
+    ).unify_dictionaries().combine_chunks()  # fmt: skip
+    keys, counts, n_sources, tables = _counted(rows, sources)
+    head = np.empty(len(keys), HEAD)
+    head["key"], head["rows"], head["sources"], head["tables"] = keys, counts, n_sources, tables
+    return head, sorted(set(_coded(rows["run_id"])[1]))
+
+
+def _write(path: Path, content: npt.NDArray[Any] | bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as out:
+            if isinstance(content, bytes):
+                out.write(content)
+            else:
+                np.save(out, content, allow_pickle=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
