@@ -43,6 +43,10 @@ class Block:
         """Offset of each line in the source."""
         return self.starts + self.offset
 
+    def offsets_at(self, i: int) -> int:
+        """Offset of line i in the source."""
+        return self.offset + (int(self.ends[i - 1]) + 1 if i else 0)
+
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """(offset, line) of each line that is not blank, without newline and carriage return."""
         start = 0
