@@ -315,5 +315,6 @@ def _addresses(column: Any) -> tuple[I32, Any, Any]:
 
 
 def _strings(offsets: Any, data: Any) -> Any:
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    whole: Any = np.ascontiguousarray(data)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(whole)]
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)

@@ -30,10 +30,15 @@ GATHER = 2_000
 
 @dataclass(frozen=True)
 class Visible:
-    """Which runs may be seen, and which were announced but may not."""
+    """Which rows of a table may be seen: by the runs they are of, and by the markings they carry."""
 
     seen: frozenset[str]
     hidden: frozenset[str]
+    """Runs that were announced but may not be seen."""
+    marks: frozenset[str] | None = None
+    """Markings a row may carry; None when that is not asked."""
+    lenient: frozenset[str] = frozenset()
+    """With `marks`: runs whose rows may be seen when they carry no marking of their own."""
 
     def any(self, file: DataFile) -> bool:
         """False when no row of the file can be seen."""
@@ -43,9 +48,33 @@ class Visible:
 
     def mixed(self, file: DataFile) -> bool:
         """True when some rows of the file may have to be left out."""
+        if self.marks is not None:
+            return True
         if file.runs and file.runs[0] == file.runs[1]:
             return file.runs[0] not in self.seen
         return any(file.may_hold(r) for r in self.hidden)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What `kept` looks at; files too old to have `tlp` need not give it."""
+        return ("run_id",) if self.marks is None else ("run_id", "tlp")
+
+    def kept(self, rows: pa.Table) -> pa.Table:
+        """The rows that may be seen."""
+        if not rows.num_rows:
+            return rows
+        mask: Any = pc.invert(pc.is_in(rows["run_id"], _texts(self.hidden)))
+        if self.marks is not None:
+            own: Any = pc.is_in(rows["run_id"], _texts(self.lenient))
+            if "tlp" in rows.column_names:
+                unmarked: Any = pc.and_(pc.is_null(rows["tlp"]), own)
+                own = pc.or_(pc.is_in(rows["tlp"], _texts(self.marks)), unmarked)
+            mask = pc.and_(mask, own)
+        return rows.filter(mask)
+
+
+def _texts(values: Collection[str]) -> pa.Array[Any]:
+    return pa.array(sorted(values), pa.string())
 
 
 @dataclass(frozen=True)
@@ -174,29 +203,30 @@ def _parts(
               else footer.between(question.column, question.low, question.high))  # fmt: skip
     if backwards:
         groups.reverse()
-    hidden = question.visible.hidden if question.visible.mixed(file) else frozenset[str]()
+    mixed = question.visible.mixed(file)
     for group in groups if budget is None else groups[:budget]:
         with telling(path), footer.lock:
-            yield _of_group(question, file, footer, group, hidden)
+            yield _of_group(question, file, footer, group, mixed)
 
 
 def _of_group(
-    question: Asked, file: DataFile, footer: Footer, group: int, hidden: frozenset[str]
+    question: Asked, file: DataFile, footer: Footer, group: int, mixed: bool
 ) -> pa.Table:  # fmt: skip
     """Matching rows of a row group: the column asked about decides whether the others are read."""
     first = footer.reader.read_row_group(group, columns=[question.column], use_threads=False)
     hits = _hits(first.column(0), question.low, question.high)
     known = set(footer.reader.schema_arrow.names)
     stored = [n for n in question.wanted if n in known]
-    read = list(dict.fromkeys([*stored, *(["run_id"] if hidden else [])]))
+    checked = [n for n in question.visible.columns if mixed and n in known]
+    read = list(dict.fromkeys([*stored, *checked]))
     if not len(hits):
         rows = footer.reader.schema_arrow.empty_table().select(read)
     else:
         rows = footer.reader.read_row_group(group, columns=read, use_threads=False).select(read)
         contiguous = int(hits[-1] - hits[0]) + 1 == len(hits)
         rows = rows.slice(int(hits[0]), len(hits)) if contiguous else rows.take(pa.array(hits))
-    if hidden and rows.num_rows:
-        rows = rows.filter(pc.invert(pc.is_in(rows["run_id"], pa.array(sorted(hidden), pa.string()))))
+    if mixed:
+        rows = question.visible.kept(rows)
     return _wanted(question, file, rows)
 
 

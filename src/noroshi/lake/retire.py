@@ -52,7 +52,7 @@ def _delete(store: Store, runs: Sequence[RunInfo]) -> list[DataFile]:
 
 
 def _on_day(file: DataFile, run: RunInfo) -> bool:
-    return file.day is None or run.first_seen is None or file.day in run.days
+    return file.day is None or run.first_seen is None or bool(run.days_among([file.day]))
 
 
 def _holds(store: Store, file: DataFile, gone: pa.Array[pa.StringScalar]) -> bool:

@@ -49,7 +49,8 @@ class RunInfo:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     counts: dict[str, Any] = field(default_factory=dict)
-    """`tables`: rows by table; `rejects`; and what the sensor counted."""
+    """`tables`: rows by table; `tlp`: rows by table and marking, "" where the run's counts; `rejects`; and what
+    the sensor counted."""
     problem: str | None = None
     seconds: float | None = None
 
@@ -69,6 +70,23 @@ class RunInfo:
     def rows(self, table: str) -> int:
         """Rows it stored in a table."""
         return int(self.counts.get("tables", {}).get(table, 0))
+
+    def rows_up_to(self, table: str, tlp: Tlp) -> int:
+        """Rows of a table that are marked no stricter, by their own marking or else the run's."""
+        own = self.rows(table) if self.tlp.rank <= tlp.rank else 0
+        told = self.counts.get("tlp", {}).get(table)
+        if told is None:
+            return own
+        marked = {Tlp(m).rank: int(n) for m, n in told.items() if m}
+        rest = int(told.get("", 0)) if self.tlp.rank <= tlp.rank else 0
+        return rest + sum(n for rank, n in marked.items() if rank <= tlp.rank)
+
+    def days_among(self, days: Iterable[date | None]) -> list[date]:
+        """Those of `days` its rows may be of."""
+        if self.first_seen is None or self.last_seen is None:
+            return []
+        first, last = self.first_seen.date(), self.last_seen.date()
+        return [d for d in days if d is not None and first <= d <= last]
 
     def row(self) -> dict[str, Any]:
         """As a row of `runs`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noroshi.lake.delta import DataFile
-from noroshi.lake.points import Visible, rows_with
+from noroshi.lake.points import Visible, rows_between, rows_with
 from noroshi.lake.runs import RunInfo, hidden
 from noroshi.lake.sql import Locked, literal, scan
 from noroshi.model.observable import canonical, key64
@@ -54,16 +54,29 @@ class _Limits:
             min(tlps, key=lambda t: t.rank, default=None), frozenset.intersection(*sets) if sets else None
         )
 
+    def allows(self, tlp: Tlp) -> bool:
+        """True when what is so marked may be seen."""
+        return self.tlp is None or tlp.rank <= self.tlp.rank
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """The markings that may be seen."""
+        return frozenset(t.value for t in Tlp if self.allows(t))
+
     def findings(self) -> str:
         """SQL condition on rows of findings."""
         parts = ["true"]
         if self.tlp is not None:
-            allowed = ", ".join(literal(t.value) for t in Tlp if t.rank <= self.tlp.rank)
-            parts.append(f"tlp IN ({allowed})")
+            parts.append(f"tlp IN ({_listed(self.marks)})")
         if self.runs is not None:
             listed = ", ".join(literal(r) for r in sorted(self.runs))
             parts.append(f"list_has_all([{listed}]::VARCHAR[], runs)")
         return " AND ".join(parts)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    """As SQL, between the brackets of IN; never empty."""
+    return ", ".join(literal(t) for t in sorted(texts)) or "''"
 
 
 class Snapshot:
@@ -95,16 +108,15 @@ class Snapshot:
     def restricted(
         self, tlp: Tlp | None = None, runs: Iterable[str] | None = None, memory: int | None = None
     ) -> Snapshot:
-        """The same moment with only rows of runs not marked stricter than `tlp`, and among `runs`.
+        """The same moment with only rows not marked stricter than `tlp`, and of runs among `runs`.
 
+        In tables with `tlp` the row's own marking decides, and the run's only where it has none; elsewhere the
+        run's. Of runs only what the visible rows tell is told, and nothing of runs without one (`_told`).
         Findings are left out when they are marked stricter, or were judged from other runs too. memory: bytes
         a query may hold before it puts the rest on disk; without it, and at most, a share of the machine's.
         """
         asked = None if runs is None else frozenset(runs)
-        seen = frozenset(
-            i for i in self._visible
-            if (tlp is None or self._runs[i].tlp.rank <= tlp.rank) and (asked is None or i in asked)
-        )  # fmt: skip
+        seen = self._visible if asked is None else self._visible & asked
         limits = self._limits.and_also(_Limits(tlp, asked))
         unseen = self._hidden | (self._visible - seen)
         shown = {i: r for i, r in self._runs.items() if i in seen}
@@ -119,7 +131,7 @@ class Snapshot:
             allowed += files
             views[name] = scan(table, files) + self._where(name)
         views |= self._finding_views(views.pop("findings"))
-        rows = [r.row() for r in self._runs.values()]
+        rows = [t.row() for r in self._runs.values() if (t := self._told(r))]
         return Locked(
             self._lake.temporary, views, allowed,
             {"runs": pa.Table.from_pylist(rows, schema=TABLES["runs"].arrow())},
@@ -136,27 +148,68 @@ class Snapshot:
             "findings": f"FROM ({newest}) WHERE NOT withdrawn",
         }
 
-    def _where(self, table: str) -> str:
-        """The run filter; empty when no file can hold a row of a hidden run, because it costs."""
-        if table == "findings" or not any(self._mixed(f) for f in self._live(table)):
-            return ""
-        ids = self._hidden if len(self._hidden) <= len(self._visible) else self._visible
-        listed = ", ".join(literal(i) for i in sorted(ids)) or "''"
-        return f" WHERE run_id {'NOT ' if ids is self._hidden else ''}IN ({listed})"
+    def _told(self, run: RunInfo) -> RunInfo | None:
+        """What may be told of a run: all, or under a limit only what its visible rows tell; None for nothing.
 
-    def _mixed(self, file: DataFile) -> bool:
-        """True when the file may hold rows of hidden runs."""
-        return self._visibility.mixed(file)
+        Digest, length, times and what went wrong depend on rows that may not be seen; so they are left out
+        whether or not there are such rows.
+        """
+        if self._limits.tlp in (None, Tlp.RED):
+            return run
+        tables = {n: self._limits_rows(run, n) for n in TABLES}
+        tables = {n: count for n, count in tables.items() if count}
+        if not tables:
+            return None
+        own = self._limits.allows(run.tlp)
+        return replace(
+            run, path=run.path if own else "", source=run.source if own else "", owner="", sha256=None,
+            size=None, first_seen=None, last_seen=None, problem=None, seconds=None, counts={"tables": tables},
+        )  # fmt: skip
+
+    def _limits_rows(self, run: RunInfo, table: str) -> int:
+        """Rows of a visible run that may be seen."""
+        return run.rows(table) if self._limits.tlp is None else run.rows_up_to(table, self._limits.tlp)
+
+    def _where(self, table: str) -> str:
+        """The filter of rows; empty when no file can hold a row of a hidden run, because it costs."""
+        live = self._live(table)
+        if table == "findings" or not live:
+            return ""
+        sees, parts = self.sees(table), []
+        by_run = replace(sees, marks=None)
+        if any(by_run.mixed(f) for f in live):
+            ids = sees.hidden if len(sees.hidden) <= len(sees.seen) else sees.seen
+            parts.append(f"run_id {'NOT ' if ids is sees.hidden else ''}IN ({_listed(ids)})")
+        if sees.marks is not None:
+            unmarked = f"(tlp IS NULL AND run_id IN ({_listed(sees.lenient)}))"
+            parts.append(f"(tlp IN ({_listed(sees.marks)}) OR {unmarked})")
+        return f" WHERE {' AND '.join(parts)}" if parts else ""
+
+    def sees(self, table: str) -> Visible:
+        """Which rows of a table may be seen."""
+        if self._limits.tlp is None:
+            return Visible(self._visible, self._hidden)
+        # A run's default marking says nothing of rows that carry their own.
+        lenient = frozenset(i for i in self._visible if self._limits.allows(self._runs[i].tlp))
+        if TABLES[table].marked:
+            return Visible(self._visible, self._hidden, self._limits.marks, lenient)
+        return Visible(lenient, self._hidden | (self._visible - lenient))
+
+    _sees = sees
 
     @property
     def _visibility(self) -> Visible:
-        return Visible(self._visible, self._hidden)
+        """For any table, at the price of hiding what a stricter run holds under laxer markings: use `sees`."""
+        if self._limits.tlp is None:
+            return self.sees("runs")
+        strict = self.sees("rejects")
+        return replace(strict, marks=self._limits.marks, lenient=strict.seen)
 
     def _live(self, table: str) -> list[DataFile]:
         """Files that hold, or may hold, visible rows."""
         if table in ("findings", "runs"):
             return self._files.get(table, [])
-        seen = self._visibility
+        seen = self.sees(table)
         return [f for f in self._files.get(table, []) if seen.any(f)]
 
     def _paths(self, table: str) -> list[Path]:
@@ -174,41 +227,60 @@ class Snapshot:
         """
         files = self._live(table)
         files.sort(key=lambda f: (f.day or date.min, f.path), reverse=newest_first)
-        return rows_with(self._lake, TABLES[table], files, self._visibility, column, value, columns, limit)
+        return rows_with(self._lake, TABLES[table], files, self.sees(table), column, value, columns, limit)
 
     def links(self, kind: str, value: str) -> pa.Table:
         """Visible rows of `links` for an observable, newest day first; a row per run, role, table and day."""
         value = canonical(kind, value)
         key = key64(kind, value)
         files = [f for f in self._live("links") if f.key is None or f.key[0] <= key <= f.key[1]]
-        found = rows_with(self._lake, TABLES["links"], files, self._visibility, "key", key, None, None)
+        found = rows_with(self._lake, TABLES["links"], files, self.sees("links"), "key", key, None, None)
         same = (pc.field("kind") == kind) & (pc.field("value") == value)
         return found.filter(same).sort_by(
             [("day", "descending"), ("table", "ascending"), ("role", "ascending")]
         )
 
+    def links_between(self, low: int, high: int, columns: Collection[str] | None = None) -> pa.Table:
+        """Visible rows of `links` with a key in `low`..`high`: a network's (`observable.prefix_keys`); in no order.
+
+        What is no address may have such a key only outside the keys of addresses, so nothing needs to be compared.
+        """
+        files = [f for f in self._live("links") if f.key is None or (f.key[0] <= high and low <= f.key[1])]
+        return rows_between(self._lake, TABLES["links"], files, self.sees("links"), "key", low, high, columns)
+
     def runs(self) -> list[RunInfo]:
         """Visible runs, in the order they were closed."""
-        return sorted((self._runs[i] for i in self._visible), key=lambda r: (r.at, r.run_id))
+        told = [t for i in self._visible if (t := self._told(self._runs[i]))]
+        return sorted(told, key=lambda r: (r.at, r.run_id))
 
     def days(self, table: str) -> list[date]:
         """UTC days a partitioned table has visible rows on, ascending."""
-        candidates = {f.day for f in self._live(table) if f.day is not None}
-        if any(self._mixed(f) for f in self._live(table)):
-            held = self.day_runs(table)
-            candidates &= {d for d, ids in held.items() if ids}
-        return sorted(candidates)
+        live, sees = self._live(table), self.sees(table)
+        candidates = {f.day for f in live if f.day is not None}
+        certain = {f.day for f in live if not sees.mixed(f)}
+        mixed = {d for d in candidates if d not in certain}
+        if not mixed:
+            return sorted(candidates)
+        if self._limits.tlp is not None:
+            # Exactly, because a day on which only hidden rows lie must not show.
+            listed = ", ".join(f"DATE '{d}'" for d in sorted(mixed))
+            found = self.sql(f"SELECT DISTINCT day FROM {table} WHERE day IN ({listed})")["day"]
+            return sorted((candidates - mixed) | {d for d in found.to_pylist() if d})
+        held = self.day_runs(table)
+        return sorted(candidates & {d for d, ids in held.items() if ids})
 
     def day_runs(self, table: str) -> dict[date, frozenset[str]]:
         """Visible runs that may have rows of `table` on a day: what a judgement of that day rests on."""
         out: dict[date, set[str]] = {}
+        present = {f.day for f in self._files.get(table, [])}
+        if self._limits.tlp is not None:
+            present &= set(self.days(table))
         for run_id in self._visible:
             run = self._runs[run_id]
-            if run.rows(table):
-                for day in run.days:
+            if self._limits_rows(run, table):
+                for day in run.days_among(present):
                     out.setdefault(day, set()).add(run_id)
-        present = {f.day for f in self._files.get(table, [])}
-        return {d: frozenset(out[d]) for d in sorted(out) if d in present}
+        return {d: frozenset(out[d]) for d in sorted(out)}
 
     def files(self, table: str) -> list[str]:
         """Paths of the data files with visible rows."""
@@ -218,4 +290,4 @@ class Snapshot:
         """Visible rows of a table; for findings, those that hold."""
         if table in ("findings", "runs"):
             return int(self.sql(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
-        return sum(self._runs[i].rows(table) for i in self._visible)
+        return sum(self._limits_rows(self._runs[i], table) for i in self._visible)

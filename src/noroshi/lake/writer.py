@@ -72,6 +72,7 @@ class Run:
         self._deriver: Deriver | None = None
         self._rollup = Rollup()
         self._rejected: list[dict[str, Any]] = []
+        self._marks: dict[str, Counter[str]] = {}
 
     def write(self, batch: Batch) -> None:
         """Takes a batch; blocks while the writer threads lag. Raises LakeError, also for earlier batches."""
@@ -106,11 +107,21 @@ class Run:
             self._put("links", links)
 
     def _put(self, table: str, rows: pa.Table) -> None:
+        if TABLES[table].marked:
+            self._count_marks(table, rows)
         if table == "links":
-            self._rollup.links(rows)
+            # Sums stand under the run's marking: rows with one of their own must not show in them.
+            self._rollup.links(rows.filter(rows["tlp"].is_null()))
         else:
             self._rollup.facts(table, rows)
         self._hold(table, rows)
+
+    def _count_marks(self, table: str, rows: pa.Table) -> None:
+        """Rows by marking, so that a count for a recipient needs no look at the rows."""
+        held = self._marks.setdefault(table, Counter())
+        found: Any = rows["tlp"].value_counts()
+        for entry in found.to_pylist():
+            held[entry["values"] or ""] += entry["counts"]
 
     def _hold(self, table: str, rows: pa.Table) -> None:
         if not self.streaming:
@@ -172,9 +183,13 @@ class Run:
         self.info = replace(
             self.info, sha256=sha256 or None, size=size, problem=problem or None, state="closed",
             first_seen=self.sink.first, last_seen=self.sink.last, seconds=time.monotonic() - self.started,
-            counts=dict(counts or {}) | {"tables": dict(self.sink.rows), "rejects": self.rejects},
+            counts=dict(counts or {})
+            | {"tables": dict(self.sink.rows), "tlp": self._marks_told(), "rejects": self.rejects},
         )  # fmt: skip
         return self._writer.close_run(self)
+
+    def _marks_told(self) -> dict[str, dict[str, int]]:
+        return {table: dict(held) for table, held in self._marks.items() if held.keys() != {""}}
 
     def _shape_held(self) -> None:
         self.held = [(name, plain(shaped(TABLES[name], rows, self.run_id))) for name, rows in self.held]
