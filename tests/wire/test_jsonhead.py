@@ -12,7 +12,7 @@ from noroshi.wire.jsonhead import outline
 
 
 def test_an_outline() -> None:
-    head = b' {"Event": {"info": "a [b", "n": 5, "Tag": [{"name": "x"}, {"name": "y", "z": []}], "e": {}}, "k": ["t", {"u'
+    head = b' {"Event": {"info": "a [b", "n": 5, "Tag": [{"name": "x"}, {"name": "y", "z": []}], "e": {}}, "k": ["t", {'
     assert outline(head) == {
         "": "", "Event": "", "Event.info": "a [b", "Event.n": "", "Event.Tag": "", "Event.Tag[]": "",
         "Event.Tag[].name": "x", "Event.Tag[].z": "", "Event.e": "", "k": "", "k[]": "t",
@@ -29,7 +29,9 @@ def test_any_bytes_give_an_outline(head: bytes) -> None:
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -47,4 +49,6 @@ def places(value: Any, place: str = "") -> set[str]:
 
 @given(VALUES.filter(lambda v: isinstance(v, dict | list)))
 def test_every_place_stands_in_it(value: Any) -> None:
-    assert set(outline(json.dumps(value).encode())) == {p for p in places(value) if p.count(".") + p.count("[") < 8}
+    assert set(outline(json.dumps(value).encode())) == {
+        p for p in places(value) if p.count(".") + p.count("[") < 8
+    }

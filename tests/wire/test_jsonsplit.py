@@ -14,7 +14,13 @@ from noroshi.model.reject import Reject
 from noroshi.wire import jsonsplit
 from noroshi.wire.jsonsplit import Closed, Elements, split
 
-PATHS = ("objects[]", "Event.Attribute[]", "Event.Object[]", "response[].Event.Attribute[]", "[].Event.Attribute[]")
+PATHS = (
+    "objects[]",
+    "Event.Attribute[]",
+    "Event.Object[]",
+    "response[].Event.Attribute[]",
+    "[].Event.Attribute[]",
+)
 
 
 class Dribble(io.RawIOBase):
@@ -27,7 +33,9 @@ class Dribble(io.RawIOBase):
         return self.inner.read(self.step if size < 0 else min(size, self.step))
 
 
-def taken(data: bytes, step: int = 1 << 20, **more: Any) -> tuple[list[tuple[int, Any]], list[Any], list[Reject]]:
+def taken(
+    data: bytes, step: int = 1 << 20, **more: Any
+) -> tuple[list[tuple[int, Any]], list[Any], list[Reject]]:
     """(path, element) pairs, envelopes, rejects; every element stands where it is said to."""
     elements, envelopes, rejects = [], [], []
     for item in split(Dribble(data, step), PATHS, **more):  # type: ignore[arg-type]
@@ -69,7 +77,9 @@ def expected(document: Any) -> list[tuple[int, Any]]:
     return out
 
 
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(['"', "\\", "]}", "\\\"", "Event", "\u2028"])
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
+    ['"', "\\", "]}", '\\"', "Event", "\u2028"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
@@ -81,7 +91,9 @@ EVENTS = st.fixed_dictionaries(
 DOCUMENTS = (
     st.fixed_dictionaries({}, optional={"id": VALUES, "objects": st.lists(VALUES, max_size=6) | VALUES})
     | st.fixed_dictionaries({"Event": EVENTS}, optional={"x": VALUES})
-    | st.fixed_dictionaries({"response": st.lists(st.fixed_dictionaries({"Event": EVENTS}) | VALUES, max_size=3)})
+    | st.fixed_dictionaries(
+        {"response": st.lists(st.fixed_dictionaries({"Event": EVENTS}) | VALUES, max_size=3)}
+    )
     | st.lists(st.fixed_dictionaries({"Event": EVENTS}), max_size=3)
 )
 
@@ -110,7 +122,10 @@ def test_what_stands_before_a_cut_is_kept(document: Any, data: st.DataObject, st
         assert any(r.reason in ("cut-short", "shape") for r in rejects)
 
 
-@given(st.binary(max_size=200) | st.text('{}[]",:\\ \nEventobjcs012', max_size=120).map(str.encode), st.integers(1, 50))
+@given(
+    st.binary(max_size=200) | st.text('{}[]",:\\ \nEventobjcs012', max_size=120).map(str.encode),
+    st.integers(1, 50),
+)
 def test_any_bytes_end(data: bytes, step: int) -> None:
     for item in split(Dribble(data, step), PATHS):  # type: ignore[arg-type]
         if isinstance(item, Reject):
@@ -120,7 +135,9 @@ def test_any_bytes_end(data: bytes, step: int) -> None:
 
 
 def test_the_envelope_has_the_arrays_emptied() -> None:
-    data = b'{"id": "x", "objects": [1, {"a": []}], "Event": {"Attribute": [2], "info": "i", "n": {"k": [1]}}}'
+    data = (
+        b'{"id": "x", "objects": [1, {"a": []}], "Event": {"Attribute": [2], "info": "i", "n": {"k": [1]}}}'
+    )
     elements, envelopes, rejects = taken(data)
     assert elements == [(0, 1), (0, {"a": []}), (1, 2)]
     assert envelopes == [

@@ -153,7 +153,9 @@ class _Splitter:
         """The error at `pos`."""
         at = self.base + self.pos
         if self.pos >= len(self.data):
-            return _Broken(at, "cut-short", "the source ends within the document; what stands before is kept", b"")
+            return _Broken(
+                at, "cut-short", "the source ends within the document; what stands before is kept", b""
+            )
         return _Broken(at, "syntax", what, self.data[self.pos : self.pos + 64])
 
     # Values -----------------------------------------------------------------------------------------------
@@ -277,7 +279,9 @@ class _Splitter:
         at = self.base + self.pos
         raw = self.value(ENVELOPE)
         if raw is None or not self.keep(scope, key, raw):
-            yield Reject(at, "envelope-size", f"{key[:64]!r} and what stands beside it is over {ENVELOPE:,} bytes")
+            yield Reject(
+                at, "envelope-size", f"{key[:64]!r} and what stands beside it is over {ENVELOPE:,} bytes"
+            )
 
     def keep(self, scope: Scope, key: str, raw: bytes) -> bool:
         """Puts a member into the envelope; False when that is full."""

@@ -32,8 +32,8 @@ _TOKEN = re.compile(
     re.X | re.S,
 )
 _SPACE = re.compile(r"(?:\s+|/\*.*?\*/|//[^\n]*)*", re.S)
-_COMPARES = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<", ">": "<", ">=": "<",
-             "IN": "IN", "LIKE": "LIKE", "MATCHES": "MATCHES", "ISSUBSET": "SUBNET", "ISSUPERSET": "SUBNET"}  # fmt: skip
+_COMPARES = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<", ">": "<", ">=": "<", "IN": "IN",
+             "LIKE": "LIKE", "MATCHES": "MATCHES", "ISSUBSET": "SUBNET", "ISSUPERSET": "SUBNET"}  # fmt: skip
 
 
 @dataclass(frozen=True)
