@@ -8,13 +8,14 @@ import tomllib
 import zoneinfo
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from noroshi.model import address
 from noroshi.model.analyser import Telescope
 from noroshi.model.errors import ConfigError, UsageError
+from noroshi.model.finding import KINDS
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import parse as parse_tlp
 
@@ -54,6 +55,60 @@ class ContextEntry(msgspec.Struct, forbid_unknown_fields=True):
     network: str = ""
 
 
+class DeliverEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[deliver]]`: where findings are sent. What is no secret stands here, secrets in environment variables."""
+
+    name: Name
+    to: Literal["file", "mail", "webhook"]
+    kinds: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["watch-hit"]
+    )
+    tlp: str = "amber+strict"
+    min_confidence: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    path: str = ""
+    server: str = ""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    sender: str = ""
+    recipients: list[str] = []
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_env: str = ""
+    url: str = ""
+    secret_env: str = ""
+
+
+class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[[job]]`: what `noroshi run` does, and when: `every` a while, or `at` a time of day."""
+
+    do: Literal[
+        "follow",
+        "poll",
+        "analyse",
+        "watch",
+        "notify",
+        "report",
+        "share",
+        "compact",
+        "vacuum",
+        "retain",
+        "verify",
+    ]
+    name: str = ""
+    every: str = ""
+    at: str = ""
+    path: str = ""
+    format: str = ""
+    source: str = ""
+    tlp: str = ""
+    settle_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    names: list[str] = []
+    period: str = "day"
+    lang: list[str] = []
+    out: str = ""
+    standard: str = "stix"
+    recipient: str = "public"
+
+
 class File(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -64,7 +119,8 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
     context: ContextEntry = msgspec.field(default_factory=ContextEntry)
     retention: dict[str, str] = {}
     analyse: dict[str, dict[str, Any]] = {}
-    job: list[dict[str, Any]] = []
+    job: list[JobEntry] = []
+    deliver: list[DeliverEntry] = []
 
 
 class Config:
@@ -79,6 +135,8 @@ class Config:
         self.context = file.context
         self.retention = dict(file.retention)
         self.analyse = file.analyse
+        self.jobs = tuple(file.job)
+        self.deliver = tuple(file.deliver)
 
     @property
     def telescope_prefixes(self) -> tuple[str, ...]:
@@ -194,6 +252,61 @@ def _check(file: File, where: str) -> None:
             )
         if not re.fullmatch(r"[1-9]\d{0,5}d", age):
             raise ConfigError(f"retention of {table} is {age!r}", where=where, todo="Write days: `400d`.")
+    _check_deliver(file.deliver, where)
+    _check_jobs(file.job, where)
+
+
+_NEEDED = {"file": ("path",), "mail": ("server", "sender", "recipients"), "webhook": ("url",)}
+_EVERY = re.compile(r"([1-9]\d{0,4})([smhd])")
+_AT = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def seconds(every: str) -> int:
+    """Seconds of a while such as `30s`, `5m`, `1h`, `1d`; 0 when it is none."""
+    found = _EVERY.fullmatch(every)
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]] if found else 0
+
+
+def _check_deliver(entries: list[DeliverEntry], where: str) -> None:
+    names = [e.name for e in entries]
+    if len(set(names)) != len(names):
+        raise ConfigError("two [[deliver]] share a name", where=where, todo="Give each its own.")
+    for e in entries:
+        place = f"{where} [[deliver]] {e.name}"
+        missing = [field for field in _NEEDED[e.to] if not getattr(e, field)]
+        if missing:
+            raise ConfigError(f"lacks {', '.join(missing)}", where=place, todo=f"`to = {e.to!r}` needs them.")
+        unknown = [k for k in e.kinds if k not in KINDS]
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0]!r} is no kind of finding", where=place, todo=f"Known: {', '.join(KINDS)}."
+            )
+        if e.to == "webhook" and not re.match(r"https?://[^/\s]+", e.url):
+            raise ConfigError(f"{e.url!r} is no web address", where=place, todo="Write https://host/path.")
+        try:
+            parse_tlp(e.tlp)
+        except UsageError as error:
+            raise ConfigError(error.what, where=place, todo=error.todo) from error
+
+
+def _check_jobs(entries: list[JobEntry], where: str) -> None:
+    names = [e.name or e.do for e in entries]
+    twice = {n for n in names if names.count(n) > 1}
+    if twice:
+        raise ConfigError(f"two jobs are called {min(twice)}", where=where, todo="Give each a `name`.")
+    for e in entries:
+        place = f"{where} [[job]] {e.name or e.do}"
+        if e.do == "follow":
+            timed = not e.every and not e.at
+        else:
+            timed = bool(seconds(e.every)) != bool(_AT.fullmatch(e.at)) and not (e.every and e.at)
+        if not timed:
+            todo = 'Write every = "5m" (s, m, h, d) or at = "03:30"; follow goes on without either.'
+            raise ConfigError("does not say when", where=place, todo=todo)
+        if e.do in ("follow", "poll") and not e.path:
+            raise ConfigError("lacks path", where=place, todo="Name the folder or file to read.")
+        if e.do in ("report", "share") and not e.out:
+            raise ConfigError("lacks out", where=place, todo="Name where to write.")
 
 
 def _check_overlaps(telescopes: list[TelescopeEntry], where: str) -> None:

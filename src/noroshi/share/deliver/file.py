@@ -1,0 +1,36 @@
+"""Findings appended to a file, one JSON object a line: for log shippers and scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from noroshi.model.finding import Finding
+from noroshi.share.deliver.target import DeliveryError
+
+
+class FileSender:
+    """Appends to `path`, which only this user may read when it is made here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def send(self, findings: Sequence[Finding]) -> None:
+        """One write for all lines, so that lines of two processes do not mix; synced to the disk."""
+        text = "".join(json.dumps(f.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for f in findings)
+        try:
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                data = memoryview(text.encode())
+                while data:
+                    data = data[os.write(fd, data) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            raise DeliveryError(
+                f"cannot be written: {e.strerror}", where=str(self.path),
+                todo="Give this user the right to write there, or make room.",
+            ) from e  # fmt: skip

@@ -1,0 +1,47 @@
+"""Where findings are sent, as configured in `[[deliver]]`, and what may go there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from noroshi.model.errors import NoroshiError
+from noroshi.model.finding import Finding
+from noroshi.model.tlp import Tlp
+
+NEVER = Tlp.RED
+"""RED is for named persons and never leaves by a machine (FIRST, TLP 2.0)."""
+
+
+class DeliveryError(NoroshiError):
+    """A target took nothing: what happened, where, what to do. It is tried again at the next check."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One entry of `[[deliver]]`."""
+
+    name: str
+    kinds: tuple[str, ...]
+    """Kinds of findings that go there."""
+    ceiling: Tlp
+    """The strictest marking that goes there."""
+    min_confidence: int = 0
+
+    def wants(self, finding: Finding) -> bool:
+        """True when the finding is to be sent there."""
+        return (
+            finding.kind in self.kinds
+            and finding.tlp.rank <= self.ceiling.rank
+            and finding.tlp is not NEVER
+            and finding.confidence >= self.min_confidence
+        )
+
+
+class Sender(Protocol):
+    """One way of sending."""
+
+    def send(self, findings: Sequence[Finding]) -> None:
+        """Sends them all or raises DeliveryError, after which all of them are sent again."""
+        ...
