@@ -15,9 +15,28 @@ if TYPE_CHECKING:
 SENSORS: dict[str, str] = {
     "pcap": "noroshi.observe.darknet.pcap:PcapSensor",
     "pcapng": "noroshi.observe.darknet.pcap:PcapngSensor",
+    "stix": "noroshi.observe.intel.stix:StixSensor",
+    "misp": "noroshi.observe.intel.misp:MispSensor",
+    "misp-galaxy": "noroshi.observe.intel.galaxy:GalaxySensor",
+    "misp-other": "noroshi.observe.intel.misp_other:MispOtherSensor",
     "cowrie": "noroshi.observe.decoy.cowrie:CowrieSensor",
+    "dionaea": "noroshi.observe.decoy.dionaea:DionaeaSensor",
+    "dionaea-incidents": "noroshi.observe.decoy.dionaea:DionaeaIncidentSensor",
+    "opencanary": "noroshi.observe.decoy.opencanary:OpenCanarySensor",
+    "heralding": "noroshi.observe.decoy.heralding:HeraldingSensor",
+    "heralding-csv": "noroshi.observe.decoy.heralding:HeraldingCsvSensor",
+    "spoki": "noroshi.observe.decoy.spoki:SpokiSensor",
+    "spoki-json": "noroshi.observe.decoy.spoki:SpokiJsonSensor",
+    "nmap": "noroshi.observe.survey.nmap:NmapSensor",
+    "masscan": "noroshi.observe.survey.masscan:MasscanSensor",
+    "shodan": "noroshi.observe.survey.shodan:ShodanSensor",
+    "zgrab2": "noroshi.observe.survey.zgrab2:Zgrab2Sensor",
+    "intelmq": "noroshi.observe.survey.intelmq:IntelmqSensor",
+    "shadowserver": "noroshi.observe.survey.shadowserver:ShadowserverSensor",
+    "zmap": "noroshi.observe.survey.zmap:ZmapSensor",
     "zeek": "noroshi.observe.netlog.zeek:ZeekSensor",
     "zeek-json": "noroshi.observe.netlog.zeek_json:ZeekJsonSensor",
+    "eve": "noroshi.observe.netlog.eve:EveSensor",
 }
 
 # In the order they run: a later one may read what an earlier one left as findings of the same day.
