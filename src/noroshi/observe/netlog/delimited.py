@@ -27,7 +27,9 @@ MOST_FIELDS: Final = 1024
 _INT64: Final = 1 << 63
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(\\))")
 _INT = re.compile(r"-?[0-9]{1,19}")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?|[+-]?(?:nan|inf)")
+_FLOAT = re.compile(
+    r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?|[+-]?(?:nan|inf)"
+)
 
 KINDS: Final = ("float", "int", "enum", "text", "bool", "texts")
 """Kinds of fields. enum: a text that repeats, dictionary-encoded. texts: several, in one field."""
