@@ -106,7 +106,7 @@ class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
     lang: list[str] = []
     out: str = ""
     standard: str = "stix"
-    recipient: str = "public"
+    recipient: str = ""
 
 
 class File(msgspec.Struct, forbid_unknown_fields=True):

@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("noroshi.cli.report", "Write the report with figures and tables."),
     "share": ("noroshi.cli.share", "Export what a recipient may see."),
     "watch": ("noroshi.cli.watch", "Be told when a value, network or keyword appears."),
+    "run": ("noroshi.cli.run", "Do what the [[job]] entries say: read, analyse, watch, report, care."),
     "telescope": ("noroshi.cli.telescope", "Show telescopes; guess their prefixes from the data."),
     "why": ("noroshi.cli.why", "Tell where a finding or a row came from."),
     "forget": ("noroshi.cli.forget", "Take the rows of a run back out."),
