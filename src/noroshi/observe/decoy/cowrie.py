@@ -13,11 +13,10 @@ import msgspec
 
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
-from noroshi.observe.decoy.gather import SHORT, Gather, masked, port, short, span, text, times
-from noroshi.observe.decoy.mentions import mentions, ssh_fingerprint
+from noroshi.observe.decoy.gather import SHORT, Gather, host, masked, port, short, span, text, times
+from noroshi.observe.decoy.mentions import mentions, ssh_fingerprint, unescaped
 from noroshi.observe.decoy.visits import RELAYS, Visit, Visits
 from noroshi.observe.jsonlines import Decoded, Lines, first_object
-from noroshi.observe.rows import packed
 
 TCP: Final = 6
 WAITS: Final = 4_096
@@ -83,7 +82,7 @@ class CowrieSensor:
     name = "cowrie"
     version = 1
     doc = "Cowrie honeypot, JSON log (2.x and 3.x): sessions, logins, commands, transfers, relays."
-    tables = tuple(COLUMNS)
+    tables: tuple[str, ...] = tuple(COLUMNS)
     grows = True
 
     def sniff(self, head: bytes) -> bool:
@@ -173,7 +172,7 @@ class _Log:
         if max(len(key[0] or ""), len(key[1])) > SHORT:
             self._reject(offset, "session", f"an id of more than {SHORT:,} characters")
             return None
-        source = _packed(event.src_ip)
+        source = host(event.src_ip)
         if source is None:
             self._reject(offset, "address", "no source address that is one")
             return None
@@ -191,7 +190,7 @@ class _Log:
         visit.service = short(event.protocol) or visit.service
         if not event.eventid.startswith(_FORWARDS):  # there the other fields tell of what is asked for
             visit.src_port, visit.dst_port = port(event.src_port), port(event.dst_port)
-            visit.dst_ip = _packed(event.dst_ip)
+            visit.dst_ip = host(event.dst_ip)
 
     def _write(self, visit: Visit) -> None:
         """The row of a visit, and of what was waiting in it."""
@@ -364,7 +363,7 @@ class _Log:
         else:
             visit.relays.remove(row)
         row[7] = text(event.data)
-        row[9] = mentions(row[7])
+        row[9] = mentions(unescaped(row[7]))
         self._relays.append(tuple(row))
 
     def relay_ja4(self, visit: Visit, event: Event, ts: int, offset: int) -> None:
@@ -396,11 +395,6 @@ class _Log:
         self.command(visit, event, ts, offset)
         if visit.command is not None and event.cve:
             visit.command[8] = [*visit.command[8], f"cve {short(event.cve)}"]
-
-
-def _packed(address: str | None) -> bytes | None:
-    """The stored form; texts too long for an address do not fill the memory of `packed`."""
-    return packed(address) if address and len(address) <= 45 else None
 
 
 def _number(value: float | str | None) -> float:

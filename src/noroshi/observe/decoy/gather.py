@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
+from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tables import TABLES
-from noroshi.observe.rows import DAY_US, EARLIEST_US, micros
+from noroshi.observe.jsonlines import Lines
+from noroshi.observe.rows import DAY_US, EARLIEST_US, Rows, in_time, micros, packed
+
+T = TypeVar("T")
 
 ROWS: Final = 20_000
 """Rows of a table that are handed on together."""
@@ -57,6 +61,25 @@ def _batch(table: str, names: Sequence[str], held: list[tuple[Any, ...]]) -> Bat
     return Batch(table, pa.table(arrays, schema=pa.schema(fields)))
 
 
+def written(
+    reading: Reading, lines: Lines[T], rows: Rows, handle: Callable[[T, int], Reject | None]
+) -> Iterator[Batch | Reject]:
+    """Reads lines, lets `handle(value, offset)` write `rows`, and hands on batches and rejects in bounded memory."""
+    before = reading.start
+    for part in lines.read(reading):
+        if isinstance(part, Reject):
+            yield part
+            continue
+        for value, offset in zip(part.values, part.offsets, strict=True):
+            refused = handle(value, offset)
+            if refused is not None:
+                yield refused
+            if offset - before >= READ:
+                before = offset
+                yield from rows.rest()
+        yield from rows.ready()
+
+
 def times(texts: list[str]) -> list[int | None]:
     """µs since 1970 of each ISO 8601 time (no zone: UTC); None for what is no time."""
     import pyarrow as pa
@@ -71,13 +94,26 @@ def times(texts: list[str]) -> list[int | None]:
     return [micros(text[:64]) for text in texts]
 
 
+def moment(text: str | None, reading: Reading) -> int | None:
+    """µs since 1970 of one time; None when it is none, or none a row of this source may have."""
+    found = micros(text[:64]) if text else None
+    return found if in_time(found, reading) else None
+
+
+def host(text: str | None) -> bytes | None:
+    """The stored form of an address; a text too long for one does not fill the memory of `packed`."""
+    return packed(text) if text and len(text) <= 45 else None
+
+
 def span(reading: Reading) -> tuple[int, int]:
     """First and last time a row of this source may have, µs since 1970."""
     return EARLIEST_US, reading.source_date_us + DAY_US
 
 
 def port(value: Any) -> int:
-    """A port; 0 when it is none."""
+    """A port, also one written as text; 0 when it is none."""
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 6:
+        value = int(value)
     return value if type(value) is int and 0 <= value <= 65_535 else 0
 
 

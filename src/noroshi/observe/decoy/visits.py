@@ -20,7 +20,7 @@ class Visit:
     __slots__ = (
         "at", "client", "closed", "command", "command_count", "connected", "decoy", "dst_ip", "dst_port",
         "first", "hassh", "ja4", "key", "last", "login_count", "login_success", "offered", "offset",
-        "relays", "service", "session_id", "src_ip", "src_port", "ssh_key",
+        "protocol", "relays", "service", "session_id", "src_ip", "src_port", "ssh_key",
     )  # fmt: skip
 
     def __init__(self, key: tuple[str | None, str], ts: int, offset: int, at: int) -> None:
@@ -33,6 +33,7 @@ class Visit:
         self.src_port = 0
         self.dst_ip: bytes | None = None
         self.dst_port = 0
+        self.protocol = 6
         self.service: str | None = None
         self.client: str | None = None
         self.hassh: str | None = None
