@@ -142,7 +142,8 @@ def _chosen(query: Networks) -> _Chosen:
     if files:
         rows = query.sql(
             "SELECT run_id, octet_length(low) = 5 AS v4, max(ts) AS ts, count(asn) AS asn,"
-            " count(country) AS country FROM networks GROUP BY ALL ORDER BY max(ts), count(asn) + count(country), run_id"
+            " count(country) AS country FROM networks GROUP BY ALL"
+            " ORDER BY max(ts), count(asn) + count(country), run_id"
         ).to_pylist()
         for row in rows:  # ascending: the newest is written last
             for what in ("asn", "country"):

@@ -56,6 +56,7 @@ AFFECTED = Table(
         Column("ecosystem", "string", "Ecosystem (OSV): PyPI, Go, ...", "", True),
         Column("version_type", "string", "How versions are ordered: semver, custom, ...", "", True),
         Column("from_version", "string", "First affected version; null: from the start.", "", True),
+        Column("after_version", "string", "Last version before the affected ones.", "", True),
         Column("below_version", "string", "First version no longer affected.", "", True),
         Column("to_version", "string", "Last affected version.", "", True),
         Column("versions", "strings", "Affected versions by name.", "", True),
@@ -71,7 +72,8 @@ COMPONENTS = Table(
     sort=("name",),
     daily=False,
     links=(
-        Link("purl", "purl", "contained"), Link("cpe", "cpe", "contained"), Link("hashes", "typed", "contained"),
+        Link("purl", "purl", "contained"), Link("cpe", "cpe", "contained"), Link("cpes", "cpe", "contained"),
+        Link("hashes", "typed", "contained"),
     ),
     columns=(
         Column("ts", "ts", "When the bill of materials was made, else the source's date."),
@@ -85,6 +87,7 @@ COMPONENTS = Table(
         Column("supplier", "string", "Supplier.", "", True),
         Column("purl", "string", "Package URL.", "", True),
         Column("cpe", "string", "CPE 2.3 name.", "", True),
+        Column("cpes", "strings", "Further CPE names, when several are given.", "", True),
         Column("hashes", "strings", "Hashes, each as `kind value`.", "", True),
         Column("licences", "strings", "Licences as stated.", "", True),
         ORIGIN,
