@@ -38,15 +38,25 @@ class Seconds(click.ParamType[float]):
         return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
 
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @verb("ingest")
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option(
-    "--as", "as_format", type=click.Choice(sorted(SENSORS)), help="The format, instead of finding out."
+    "--as",
+    "as_format",
+    type=click.Choice(sorted(SENSORS)),
+    metavar="FORMAT",
+    help="The format, instead of finding out.",
 )
 @click.option("--tlp", type=click.Choice(TLP_WORDS, case_sensitive=False),
               help="Marking of what is read; never lowers one found inside. [amber+strict]")  # fmt: skip
 @click.option("--source", "source_name", metavar="NAME", help="Name of the source. [the path]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads that decode. [one per core]")
+@click.option("--mapping", type=_FILE, metavar="FILE", help="Which column is what, for lists and tables.")
+@click.option("--schema", type=_FILE, metavar="FILE",
+              help="Shadowserver's reports.json or intelmq.json, for its reports.")  # fmt: skip
 @click.option("--follow", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
               help="Watch DIR and store each file once it is finished; stop with Ctrl-C.")  # fmt: skip
 @click.option("--settle", type=Seconds(), default="60s", show_default=True,
@@ -54,7 +64,8 @@ class Seconds(click.ParamType[float]):
 @click.option("--once", is_flag=True, help="With --follow: store what is finished now and end, for cron.")
 def command(
     state: State, paths: tuple[str, ...], as_format: str | None, tlp: str | None, source_name: str | None,
-    workers: int | None, follow: Path | None, settle: float, once: bool,
+    workers: int | None, mapping: Path | None, schema: Path | None, follow: Path | None, settle: float,
+    once: bool,
 ) -> int:  # fmt: skip
     """Finds out what each PATH is (a capture, a folder of them, - for standard input) and stores it.
 
@@ -69,6 +80,7 @@ def command(
     given: dict[str, Any] = {
         "as_format": as_format, "tlp": parse(tlp) if tlp else None, "source_name": source_name,
         "workers": workers,
+        "options": {name: path for name, path in (("mapping", mapping), ("schema", schema)) if path},
     }  # fmt: skip
     if follow:
         return _follow(state, follow, settle, once, given)

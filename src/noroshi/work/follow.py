@@ -71,6 +71,7 @@ def follow(
     tlp: Tlp | None = None,
     source_name: str | None = None,
     workers: int | None = None,
+    options: Mapping[str, Path] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[IngestResult]:
     """Store every finished file under `folder` until `stop` is set; with `once`, what is finished now.
@@ -104,7 +105,7 @@ def follow(
             work = watch.unknown(batch, stop)
             done = ingest(
                 lake, (f for f in work if not stop.is_set()), config=config, as_format=as_format,
-                tlp=tlp, source_name=source_name, workers=workers, progress=progress,
+                tlp=tlp, source_name=source_name, workers=workers, progress=progress, options=options,
             )  # fmt: skip
             watch.stored(work, done)
             for result in done:

@@ -8,12 +8,13 @@ import fnmatch
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from noroshi import registry
+from noroshi.lake.raw import Keeper, Teed
 from noroshi.model.errors import LakeError, NoroshiError, SourceError, UsageError
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading, Sensor
@@ -79,9 +80,11 @@ def ingest(
     progress: Callable[[int], None] | None = None,
     on_file: Callable[[str, int], None] | None = None,
     stdin: BinaryIO | None = None,
+    options: Mapping[str, Path] | None = None,
 ) -> list[IngestResult]:
     """One result per source under `paths` (files, folders, `-`), in the order they were read.
 
+    options: files that tell sensors what columns mean, see `Reading.options`.
     tlp: default marking; else that of the first `[[source]]` entry whose path matches; else AMBER+STRICT.
     workers: threads that decode; as many as there are cores unless said.
     progress: called with the stored bytes consumed, from any thread. on_file: with each source's name and
@@ -95,6 +98,8 @@ def ingest(
     job = _Job(
         config=config, as_format=as_format, tlp=tlp, source_name=source_name,
         workers=workers or os.cpu_count() or 1, progress=progress, stdin=stdin, log=lake.log,
+        lake_path=lake.path,
+        options=options or {},
     )  # fmt: skip
     results: list[IngestResult] = []
     try:
@@ -139,6 +144,7 @@ class _Job:
     progress: Callable[[int], None] | None
     stdin: BinaryIO | None
     log: RunLog
+    options: Mapping[str, Path]
 
     def entry(self, path: str) -> SourceEntry | None:
         """The first `[[source]]` whose glob matches the path as given or in full."""
@@ -188,6 +194,7 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
     reading = Reading(
         stream=opened.stream, name=opened.name, source_date_us=opened.source_date_us,
         inside=job.config.telescope_prefixes, workers=job.workers, head=opened.head,
+        options=job.options,
     )  # fmt: skip
     gone_on = _gone_on(sensor, opened, job)
     if gone_on.known:
@@ -198,7 +205,7 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         opened.begin_at(gone_on.start)
         reading.start = gone_on.start
     run = begin(sensor.name, sensor.version)
-    with _dropped_on_failure(run):
+    with _dropped_on_failure(run), _raw_kept(job, sensor, run, reading):
         gate = RejectGate(run.reject)
         try:
             for item in sensor.read(reading):
@@ -220,6 +227,22 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         done = run.finish(sha256=digest, size=size, counts=counts, problem=problem)
     # The source was read to its end, but not all of it: the run has no problem, the reader of this hears of it.
     return _result(done, opened.name, sensor.name, digest, problem or gate.told())
+
+
+@contextlib.contextmanager
+def _raw_kept(job: _Job, sensor: Sensor, run: Run, reading: Reading) -> Iterator[None]:
+    """Keeps the text a run is read from when `keep_raw` says so; captures are not text."""
+    if not job.config.keep_raw or "flows" in sensor.tables:
+        yield
+        return
+    keeper = Keeper(job.lake_path, run.run_id)
+    reading.stream = cast("BinaryIO", Teed(reading.stream, keeper))
+    try:
+        yield
+        keeper.close()
+    except BaseException:
+        keeper.abort()
+        raise
 
 
 def _gone_on(sensor: Sensor, opened: Opened, job: _Job) -> Resume:

@@ -37,16 +37,23 @@ def as_json(values: dict[str, Any]) -> str | None:
 
 def _shorter(value: Any) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= VALUE else value[:VALUE] + _CUT
-    if isinstance(value, dict | list):
-        encoded = _encoded(value)
-        return value if len(encoded) <= VALUE else encoded[:VALUE] + _CUT
-    return value
+        value = value if len(value) <= VALUE else value[:VALUE] + _CUT
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    encoded = _encoded(value)
+    return msgspec.Raw(encoded.encode()) if len(encoded) <= VALUE else encoded[:VALUE] + _CUT
 
 
 def _encoded(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except (UnicodeEncodeError, RecursionError, ValueError, OverflowError, TypeError):
-        # Half of a surrogate pair, or an integer no JSON library reads: as text that can be stored.
-        return msgspec.json.encode(str(value)[:VALUE].encode("utf-8", "replace").decode()).decode()
+        # Half of a surrogate pair within, or an integer of more than 64 bits: as text that can be stored.
+        return msgspec.json.encode(_plain(value)).decode()
+
+
+def _plain(value: Any) -> str:
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or too deep
+        return "(not kept)"
+    return text[:VALUE].encode("utf-8", "replace").decode()

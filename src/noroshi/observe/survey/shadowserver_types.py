@@ -101,11 +101,12 @@ def report(name: str, columns: list[str], schema: dict[str, Report]) -> Report:
 
 
 def _same_columns(columns: list[str], schema: dict[str, Report]) -> str:
-    """The only type with exactly these columns, an IPv6 twin aside; empty when there is none or more."""
+    """The only type with exactly these columns; empty when there is none or more. Of a type and its IPv6 twin,
+    which have the same columns, the first."""
     wanted = sorted(columns)
     found = [n for n, r in schema.items() if sorted(r.mapping) == wanted]
     twins = {re.sub(r"^(scan|population|event)[46]_", r"\1_", n).removesuffix("6") for n in found}
-    return found[0] if len(twins) == 1 else ""
+    return min(found, key=lambda n: ("6" in n, n)) if len(twins) == 1 else ""
 
 
 def load(path: Path) -> dict[str, Report]:
