@@ -113,6 +113,7 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
     own: list[str] = []
+    keep_raw: bool = False
     timezone: str = "UTC"
     telescope: list[TelescopeEntry] = []
     source: list[SourceEntry] = []
@@ -129,6 +130,7 @@ class Config:
     def __init__(self, file: File, path: Path | None) -> None:
         self.path = path
         self.own = tuple(file.own)
+        self.keep_raw = file.keep_raw
         self.timezone = zoneinfo.ZoneInfo(file.timezone)
         self.telescopes = tuple(_telescope(t) for t in file.telescope)
         self.sources = tuple(file.source)

@@ -15,10 +15,10 @@ from noroshi.cli.state import State, verb
 )
 def command(state: State, run: str, now: bool) -> int:
     """Takes the rows of a run back out: at once invisible, then deleted."""
-    from noroshi.work.findings import full_run_id
+    from noroshi.work.why import run_of
 
     lake = state.lake()
-    run_id = full_run_id(lake, run)
+    run_id = run_of(lake, run).run_id
     lake.forget(run_id, now=now)
     if state.json:
         out.emit({"run_id": run_id, "forgotten": True})

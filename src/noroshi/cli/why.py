@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def command(state: State, id: str, lang: str | None) -> int:
     """Tells where a finding or a row came from.
 
-    ID is the id of a finding, the id of a run, or RUN:OFFSET for the row at that offset of its source. The
-    first eight characters or more of an id will do.
+    ID is the id of a finding, the id of a run, or the name of a row as `pivot` shows it (TABLE:DIGEST:OFFSET);
+    RUN:OFFSET names the rows at that offset of its source. The first eight characters or more of an id will do.
     """
-    from noroshi.work.findings import why
+    from noroshi.work.why import why
 
     answer = why(state.lake(), id)
     if state.json:
@@ -37,6 +37,12 @@ def command(state: State, id: str, lang: str | None) -> int:
         out.line(
             f"          {run['format']} parser {run['parser_version']}, {run['tlp']}, sha256 {run['sha256']}"
         )
+    if answer.raw:
+        out.line(f"raw       ({'the original' if answer.raw_from == 'source' else 'kept by keep_raw'})")
+        for piece in show.wrap(out.visible(answer.raw), out.width() - 10):
+            out.line(f"          {piece}")
+    elif answer.raw_from:
+        out.say(state, f"No raw text: {answer.raw_from}.")
     if answer.sql:
         out.say(state, f'The rows behind it: {state.typed("sql")} "{answer.sql}"')
     return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+from noroshi.lake import raw
 from noroshi.lake.delta import DataFile, Store
 from noroshi.lake.runs import PENDING, RunInfo
 from noroshi.model.errors import LakeError, NoroshiError, UsageError
@@ -85,6 +86,8 @@ def vacuum(lake: Lake, hours: int) -> int:
         )
     lake.sweep()
     count = sum(len(store.vacuum(hours)) for store in lake.stores.values())
+    closed = {r.run_id for r in lake.log.load().values() if r.state == "closed"}
+    count += raw.sweep(lake.path, closed)
     with contextlib.suppress(FileNotFoundError):
         for left in lake.temporary.iterdir():
             if time.time() - left.stat().st_mtime > _STALE_S:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from noroshi.lake import raw
 from noroshi.lake.delta import DataFile, Store
 from noroshi.lake.encoding import is_sorted
 from noroshi.lake.runs import PENDING, RunInfo, RunLog, orphans
@@ -27,6 +28,7 @@ def purge(stores: dict[str, Store], log: RunLog, runs: Sequence[RunInfo]) -> dic
         if name in ("runs", "findings"):
             continue
         taken[name] = _delete(store, runs)
+    raw.remove(log.lake, [r.run_id for r in runs])
     log.append([replace(r, problem=None) for r in runs])
     return taken
 

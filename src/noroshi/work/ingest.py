@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from noroshi import registry
-from noroshi.lake.raw import Keeper, Teed
+from noroshi.lake import raw
 from noroshi.model.errors import LakeError, NoroshiError, SourceError, UsageError
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading, Sensor
@@ -145,6 +145,7 @@ class _Job:
     stdin: BinaryIO | None
     log: RunLog
     options: Mapping[str, Path]
+    lake_path: Path
 
     def entry(self, path: str) -> SourceEntry | None:
         """The first `[[source]]` whose glob matches the path as given or in full."""
@@ -205,14 +206,15 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         opened.begin_at(gone_on.start)
         reading.start = gone_on.start
     run = begin(sensor.name, sensor.version)
-    with _dropped_on_failure(run), _raw_kept(job, sensor, run, reading):
+    with _dropped_on_failure(run):
         gate = RejectGate(run.reject)
         try:
-            for item in sensor.read(reading):
-                if isinstance(item, Reject):
-                    gate.reject(item)
-                else:
-                    run.write(item)
+            with _raw_kept(job, sensor, run, reading):
+                for item in sensor.read(reading):
+                    if isinstance(item, Reject):
+                        gate.reject(item)
+                    else:
+                        run.write(item)
         except SourceError as e:
             reading.problem = reading.problem or e.what
             gate.reject(Reject(0, "unreadable", e.what, opened.head))
@@ -225,6 +227,8 @@ def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _J
         problem = "; ".join(p for p in (reading.problem, broken) if p)
         counts = reading.counts | gone_on.counts()
         done = run.finish(sha256=digest, size=size, counts=counts, problem=problem)
+        if done.known:
+            raw.remove(job.lake_path, [run.run_id])
     # The source was read to its end, but not all of it: the run has no problem, the reader of this hears of it.
     return _result(done, opened.name, sensor.name, digest, problem or gate.told())
 
@@ -235,8 +239,8 @@ def _raw_kept(job: _Job, sensor: Sensor, run: Run, reading: Reading) -> Iterator
     if not job.config.keep_raw or "flows" in sensor.tables:
         yield
         return
-    keeper = Keeper(job.lake_path, run.run_id)
-    reading.stream = cast("BinaryIO", Teed(reading.stream, keeper))
+    keeper = raw.Keeper(job.lake_path, run.run_id)
+    reading.stream = cast("BinaryIO", raw.Teed(reading.stream, keeper))
     try:
         yield
         keeper.close()

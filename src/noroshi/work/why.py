@@ -1,0 +1,224 @@
+# ruff: noqa: S608 - SQL made of names of tables and of ids that were checked
+"""Where a finding or a row came from: run, format, parser, digest, offset, and the raw text itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from noroshi.lake import raw
+from noroshi.lake.runs import START
+from noroshi.model.errors import LakeError, SourceError, UsageError
+from noroshi.model.finding import Finding, iso
+from noroshi.model.tables import TABLES
+from noroshi.model.tlp import Tlp
+from noroshi.observe.source import STDIN, Opened
+from noroshi.work.findings import fullest
+
+if TYPE_CHECKING:
+    from noroshi.lake.handle import Lake
+    from noroshi.lake.runs import RunInfo
+
+SHORTEST: Final = 6
+"""Characters of an id that must be given: six hex digits are one in 16 million."""
+RAW: Final = 4096
+"""Bytes of raw text shown; a line of a log is shorter as a rule."""
+NAMED: Final = 12
+"""Digits of a digest in the name of a row."""
+ROWS: Final = 50
+"""Rows shown of one place in a source: a host of a survey may have thousands."""
+_ROW = re.compile(r"(?P<table>[a-z]+):(?P<digest>[0-9a-f]{6,64}):(?P<offset>\d{1,18})")
+_PLACE = re.compile(r"(?P<run>[0-9a-f]{6,32}):(?P<offset>\d{1,18})")
+
+
+@dataclass
+class Why:
+    """Where something came from."""
+
+    finding: Finding | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    sql: str = ""
+    """A SELECT that shows the rows behind it."""
+    raw: str = ""
+    """The text the row was read from, at most RAW bytes; empty when it is not to be had."""
+    raw_from: str = ""
+    """`source` (the original, whose digest still matches), `kept`, or why there is none."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as JSON types."""
+        finding = self.finding.to_json() if self.finding else None
+        return {
+            "finding": finding, "rows": self.rows, "runs": self.runs, "sql": self.sql,
+            "raw": self.raw, "raw_from": self.raw_from,
+        }  # fmt: skip
+
+
+def row_id(table: str, sha256: str | None, offset: int) -> str:
+    """The name of a row: its table, the beginning of its source's digest, its offset there."""
+    return f"{table}:{(sha256 or '')[:NAMED]}:{offset}"
+
+
+def why(lake: Lake, text: str) -> Why:
+    """Where a finding (its id), a run (its id) or a row (`TABLE:DIGEST:OFFSET` or `RUN:OFFSET`) came from.
+
+    Raises UsageError when there is none, or when the beginning of an id given is that of several.
+    """
+    text = text.strip().lower()
+    if len(text) < SHORTEST:
+        raise UsageError(
+            f"{text!r} is too short for an id", todo=f"Give at least {SHORTEST} characters of it."
+        )
+    if found := _ROW.fullmatch(text):
+        return _row(lake, _digested(lake, found["digest"]), int(found["offset"]), found["table"])
+    if found := _PLACE.fullmatch(text):
+        return _row(lake, [run_of(lake, found["run"])], int(found["offset"]), "")
+    if ":" in text:
+        raise UsageError(
+            f"{text!r} names no row", todo="Write TABLE:DIGEST:OFFSET as `pivot` shows it, or RUN:OFFSET."
+        )
+    hits = [f for f in fullest(lake.findings(tlp=Tlp.RED)) if f.id.startswith(text)]
+    if len(hits) > 1:
+        raise UsageError(f"{len(hits)} findings have ids that begin with {text}", todo="Give more of the id.")
+    if hits:
+        infos = {r.run_id: r for r in lake.snapshot().runs()}
+        runs = [as_json(infos[i]) for i in hits[0].runs if i in infos]
+        return Why(hits[0], runs=runs, sql=select(hits[0]))
+    run = run_of(lake, text)
+    table = max(run.counts.get("tables", {}), key=lambda t: run.rows(t), default="flows")
+    return Why(runs=[as_json(run)], sql=f"SELECT * FROM {table} WHERE run_id = '{run.run_id}' LIMIT 20")
+
+
+def _digested(lake: Lake, digest: str) -> list[RunInfo]:
+    runs = [r for r in lake.snapshot().runs() if (r.sha256 or "").startswith(digest)]
+    if len({r.sha256 for r in runs}) != 1:
+        what = "several sources have" if runs else "no source has"
+        raise UsageError(
+            f"{what} a digest that begins with {digest}", todo="Give the name as `pivot` shows it."
+        )
+    return runs
+
+
+def _row(lake: Lake, runs: Sequence[RunInfo], offset: int, table: str) -> Why:
+    from noroshi.work.sql import rows
+
+    if table and (table not in TABLES or not _has_offset(table)):
+        raise UsageError(
+            f"there is no table {table} of rows read from sources", todo="`docs/tables.md` lists them."
+        )
+    snapshot = lake.snapshot()
+    ids = [r.run_id for r in runs]
+    out = Why(runs=[as_json(r) for r in runs])
+    for name in [table] if table else [t for t in TABLES if _has_offset(t) and any(r.rows(t) for r in runs)]:
+        found = snapshot.sql(
+            f'SELECT * FROM {name} WHERE list_contains($runs, run_id) AND "offset" = $offset LIMIT {ROWS}',
+            {"runs": ids, "offset": offset},
+        )
+        out.rows += [{"table": name, **row} for row in rows(found)]
+    for run in runs:
+        out.raw, out.raw_from = original(lake, run, offset)
+        if out.raw:
+            break
+    return out
+
+
+def _has_offset(table: str) -> bool:
+    return any(c.name == "offset" for c in TABLES[table].columns)
+
+
+def original(lake: Lake, run: RunInfo, offset: int) -> tuple[str, str]:
+    """(the raw text at `offset` of a run's source, where it was found or why it was not)."""
+    if any(run.rows(t) for t in ("flows",)):
+        return "", "a capture holds no text: open it with a packet analyser"
+    with contextlib.suppress(LakeError):
+        kept = raw.read(lake.path, run.run_id, offset - int(run.counts.get(START, 0)), RAW)
+        if kept:
+            return _text(kept), "kept"
+    if run.path == STDIN:
+        return "", "it came through a pipe, and keep_raw was off"
+    if not os.path.isfile(run.path):
+        return "", "the source is no longer there, and keep_raw was off"
+    try:
+        found = _from_source(run, offset)
+    except (SourceError, OSError) as e:
+        return "", f"the source cannot be read: {e}"
+    return (_text(found), "source") if found is not None else ("", "the source has changed since it was read")
+
+
+def _from_source(run: RunInfo, offset: int) -> bytes | None:
+    """The bytes at `offset` of the unpacked source; None when what was read then no longer stands there.
+
+    Of a log that has grown, the part that was read is digested.
+    """
+    size = run.size or 0
+    if os.path.getsize(run.path) < size or _digest(run.path, size) != run.sha256:
+        return None
+    with Opened(run.path) as opened:
+        left = offset
+        while left > 0 and (piece := opened.stream.read(min(left, 1 << 20))):
+            left -= len(piece)
+        return opened.stream.read(RAW)
+
+
+def _digest(path: str, size: int) -> str:
+    import hashlib
+
+    digest, left = hashlib.sha256(), size
+    with open(path, "rb") as file:
+        while left > 0 and (piece := file.read(min(left, 1 << 20))):
+            digest.update(piece)
+            left -= len(piece)
+    return digest.hexdigest()
+
+
+def _text(data: bytes) -> str:
+    """The first line, or what stands of it, as text; a document that is one long line, at most RAW bytes."""
+    line = data.lstrip(b"\r\n\t ").partition(b"\n")[0]
+    return line.decode("utf-8", "backslashreplace").rstrip("\r")
+
+
+def select(finding: Finding) -> str:
+    """A SELECT over the rows a finding speaks of; empty when its subject needs no SQL or more than one."""
+    day = finding.first_seen.date().isoformat()
+    kind, value = finding.subject.kind, finding.subject.value
+    if any(c in value for c in "'\"\\ "):
+        return ""
+    if not finding.recurs_daily or finding.rule.name == "watch":
+        return f"SELECT * FROM links WHERE kind = '{kind}' AND value = '{value}' ORDER BY day LIMIT 20"
+    where = {
+        "ip": f"src_ip = ip('{value}')",
+        "prefix": f"in_net(src_ip, '{value}')",
+        "port": f"dst_port = {value.rpartition('/')[2]}",
+    }.get(kind)
+    return (
+        f"SELECT * FROM flows WHERE day = '{day}' AND {where} ORDER BY first_seen LIMIT 20" if where else ""
+    )
+
+
+def run_of(lake: Lake, text: str) -> RunInfo:
+    """The one visible run whose id begins with `text`. Raises UsageError."""
+    text = text.strip().lower()
+    runs = [r for r in lake.snapshot().runs() if r.run_id.startswith(text)]
+    if len(runs) != 1 or len(text) < SHORTEST:
+        what = f"{len(runs)} runs have" if runs else "no finding and no run has"
+        todo = (
+            "Give more of the id."
+            if runs
+            else 'Look for it with: noroshi sql "SELECT run_id, path FROM runs"'
+        )
+        raise UsageError(f"{what} an id that begins with {text!r}", todo=todo)
+    return runs[0]
+
+
+def as_json(run: RunInfo) -> dict[str, Any]:
+    """A run as JSON types."""
+    return {
+        "run_id": run.run_id, "path": run.path, "source": run.source, "format": run.format,
+        "parser_version": run.parser_version, "sha256": run.sha256, "tlp": run.tlp.value,
+        "first_seen": iso(run.first_seen) if run.first_seen else None,
+        "last_seen": iso(run.last_seen) if run.last_seen else None,
+    }  # fmt: skip
