@@ -12,7 +12,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tlp import Tlp, strictest
 from noroshi.observe.intel.galaxy_read import cluster_rows
 from noroshi.observe.intel.misp_spool import ORG_ONLY, Spool, completed
-from noroshi.observe.intel.misp_types import kind, meaning, role, split_type, split_value
+from noroshi.observe.intel.misp_types import is_detection, kind, meaning, role, split_type, split_value
 from noroshi.observe.intel.statements import HASHES, MANY, NAME, Clock, Statements, batch, kept_json, names
 from noroshi.observe.rows import TEXT
 from noroshi.wire.jsonsplit import Closed, Elements, Scope, split
@@ -293,7 +293,7 @@ class _Event:
         parts = split_value(value, len(types))
         ids = true(it.to_ids)
         what = role(it.type, it.category, ids)
-        kinds = [kind(t) for t in types]
+        kinds = ["malware"] if is_detection(it.type, it.category, value) else [kind(t) for t in types]
         document = it.event_uuid or (it.Event.uuid if it.Event else None)
         shown = f"{within.name[:64]}:{it.type}" if within is not None and within.name else it.type
         ts = clock.seconds(it.timestamp) if it.timestamp else None

@@ -51,6 +51,15 @@ def role(type: str, category: str, to_ids: bool) -> str:
     return _ROLES.get(type, "mentions")
 
 
+_DETECTED = re.compile(r"[A-Za-z][A-Za-z0-9-]*[/:.][A-Za-z0-9._!/:-]{2,80}")
+
+
+def is_detection(type: str, category: str, value: str) -> bool:
+    """True for a name an antivirus gives, which MISP has no type for: a text of category Antivirus detection
+    that is built like one (`Linux/SSHDoor.BO`), not a rate (`37/57`) and not a sentence."""
+    return type == "text" and category == "Antivirus detection" and _DETECTED.fullmatch(value) is not None
+
+
 @lru_cache(maxsize=1024)
 def split_type(type: str) -> tuple[str, ...]:
     """The types of the values of an attribute: two for `domain|ip`, else itself."""
