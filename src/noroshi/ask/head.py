@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,9 +31,14 @@ class Stand:
     sources: tuple[tuple[str, int], ...]
     """The sources with the most observations, and their counts."""
     n_sources: int
-    days: tuple[date, ...]
-    """UTC days, newest first."""
+    daily: tuple[tuple[date, int], ...]
+    """(UTC day, observations), newest first."""
     link_rows: int
+
+    @cached_property
+    def days(self) -> frozenset[date]:
+        """The UTC days."""
+        return frozenset(d for d, _ in self.daily)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def head(rows: pa.Table, sources: Mapping[str, str]) -> Head:
                 table_names[code // len(role_names)], role_names[code % len(role_names)], int(counts[at].sum()),
                 _time(first[at].min()), _time(last[at].max()),
                 tuple((source_names[s], n) for s, n in top[:TOP_SOURCES]), len(top),
-                tuple(_day(d) for d in np.unique(days[at])[::-1].tolist()), len(at),
+                tuple((_day(d), n) for d, n in sorted(_sums(days[at], counts[at]).items(), reverse=True)), len(at),
             )
         )  # fmt: skip
     stands.sort(key=lambda s: (-s.count, s.table, s.role))

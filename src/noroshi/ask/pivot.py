@@ -19,7 +19,7 @@ from noroshi.ask.crosslinks import Case, CrossLink, all_of
 from noroshi.ask.head import Head, Stand, head
 from noroshi.ask.related import Answer as Beside
 from noroshi.ask.related import related
-from noroshi.ask.rows import Found, Names, Value, find
+from noroshi.ask.rows import Found, Names, Value, newest
 from noroshi.model import address
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, iso
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
 
 ROWS = 50
+OLDEST = 20
+"""Oldest rows looked at for what stands beside a value; they are not shown."""
 MOST_RELATED = 20
 TOP_ADDRESSES = 20
 HEAVY = 100_000
@@ -122,10 +124,10 @@ class Pivots:
     def ask(
         self, text: str, kind: str | None = None, *, since: datetime | None = None, rows: int = ROWS
     ) -> Pivot:
-        """Everything about a value; one nobody knows has count 0. `rows` of each table and role at most.
+        """Everything about a value; one nobody knows has count 0.
 
-        since: only UTC days from then on, a whole day being the smallest step of a count. Raises UsageError when
-        the text is no value of `kind`, or of any.
+        rows: about so many of the newest, and some of each table and role. since: only UTC days from then on, a
+        whole day being the smallest step of a count. Raises UsageError when the text is no value of `kind`, or any.
         """
         day = since.date() if since else None
         what, links, also = self._choose(text, kind, day)
@@ -133,9 +135,8 @@ class Pivots:
             links = links.slice(0, 0)
         stands = head(links, self.sources)
         found = self.rows(what, stands, rows)
-        oldest = [
-            find(self.shot, what, s, rows, oldest=True) for s in stands.stands[:4] if _more(s, found)
-        ]  # fmt: skip
+        old = [s for s in stands.stands if _more(s, found)]
+        oldest = newest(self.shot, what, old, OLDEST, oldest=True) if old else []
         beside = related(self.shot, self.links, what, [*found, *oldest], MOST_RELATED, self.unseen)
         around = context(self.shot, self.links, what, self.own)
         findings = [] if self._is_unseen(what) else about(self.shot, what.kind, what.value)
@@ -158,8 +159,8 @@ class Pivots:
         return head(self._links(Value(kind, value), since), self.sources)
 
     def rows(self, what: Value, stands: Head, limit: int = ROWS) -> list[Found]:
-        """The newest rows of each table and role."""
-        return [find(self.shot, what, s, limit) for s in stands.stands]
+        """The newest rows of all tables and roles, about `limit` of them and some of each."""
+        return newest(self.shot, what, stands.stands, limit)
 
     def _choose(
         self, text: str, kind: str | None, since: date | None

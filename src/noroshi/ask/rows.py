@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from noroshi.model import address
@@ -19,20 +22,22 @@ if TYPE_CHECKING:
     from noroshi.lake.runs import RunInfo
     from noroshi.lake.snapshot import Snapshot
 
+LEAST = 3
+"""Newest rows of each table and role, however old they are."""
 AT_ONCE = 200
 """Rows of one moment looked at, where a value stands in other words than its canonical ones."""
 
 # Columns of rows that tell a person nothing more: traits of packets, and whole objects. `why` shows all.
 _LEFT_OUT = {
     "flows": {
-        "seq", "ack", "ip_id", "tcp_window", "tcp_options", "mss", "df", "seq_is_dst", "masscan_xor", "ip_len",
-        "rules_version", "inner_src_ip", "inner_src_port", "inner_dst_port", "inner_protocol",
+        "src_port", "ttl", "tcp_flags", "byte_count", "ip_len", "seq", "ack", "ip_id", "tcp_window", "tcp_options",
+        "mss", "df", "seq_is_dst", "masscan_xor", "rules_version", "inner_src_ip", "inner_src_port",
+        "inner_dst_port", "inner_protocol",
     },
     "objects": {"json"}, "relations": {"json"},
 }  # fmt: skip
 # `flows` counts its links while it decodes, so its schema names none.
 _FLOWS = (Link("src_ip", "ip", "src"), Link("inner_dst_ip", "ip", "victim"))
-_DATED = ("day", "run_id")
 
 
 @dataclass(frozen=True)
@@ -65,31 +70,88 @@ def links_of(table: str) -> tuple[Link, ...]:
     return _FLOWS if table == "flows" else TABLES[table].links
 
 
-def columns_of(table: str) -> list[str]:
+@cache
+def columns_of(table: str) -> tuple[str, ...]:
     """Columns shown of a table."""
     shape = TABLES[table]
     left = _LEFT_OUT.get(table, set())
-    return [c.name for c in shape.columns if c.name not in left]
+    return tuple(c.name for c in shape.columns if c.name not in left)
+
+
+def newest(
+    shot: Snapshot, what: Value, stands: Sequence[Stand], limit: int, *, oldest: bool = False
+) -> list[Found]:
+    """The newest rows of all roles together, about `limit` of them and at least LEAST of each, newest first; or the
+    oldest. Links tell the days, which are walked from the newest until there are enough."""
+    import pyarrow as pa
+
+    parts: dict[int, list[Found]] = {i: [] for i in range(len(stands))}
+    daily = {i for i, s in enumerate(stands) if TABLES[s.table].partitioned}
+
+    def on(place: tuple[date, int]) -> Found:
+        return find(shot, what, stands[place[1]], limit, oldest=oldest, days=(place[0],))
+
+    rows = 0
+    waiting = sorted(((d, i, n) for i in daily for d, n in stands[i].daily), reverse=not oldest)
+    while waiting and rows < limit:
+        # As many looks at once as it takes by the counts of links; of packets there are more than rows.
+        size = counted = 0
+        while size < len(waiting) and counted < limit - rows:
+            counted += waiting[size][2]
+            size += 1
+        places = [(d, i) for d, i, _ in waiting[:size]]
+        del waiting[:size]
+        for (_, i), found in zip(places, _at_once(on, places), strict=True):
+            parts[i].append(found)
+            rows += found.rows.num_rows
+    out = []
+    for i, stand in enumerate(stands):
+        held = parts[i]
+        if not held or not any(f.rows.num_rows for f in held):
+            few = LEAST if i in daily else limit
+            held = [find(shot, what, stand, few, oldest=oldest, by_time=True)]
+        whole = pa.concat_tables([f.rows for f in held])
+        out.append(Found(stand.table, stand.role, whole, all(f.sure for f in held)))
+    return out
+
+
+def _at_once(work: Callable[[tuple[date, int]], Found], places: list[tuple[date, int]]) -> Iterable[Found]:
+    """Looks into several files at a time: reading them takes no turn of the interpreter."""
+    return _pool().map(work, places) if len(places) > 2 else map(work, places)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="ask")
 
 
 def find(
-    shot: Snapshot, what: Value, stand: Stand, limit: int, *, oldest: bool = False, since: date | None = None
-) -> Found:
-    """The newest `limit` rows of a table in which a value has a role, newest first; or the oldest."""
+    shot: Snapshot, what: Value, stand: Stand, limit: int, *, oldest: bool = False,
+    days: Collection[date] | None = None, by_time: bool = False,
+) -> Found:  # fmt: skip
+    """The newest `limit` rows of a table in which a value has a role, newest first; or the oldest.
+
+    days: of these UTC days, else of all it stands on. by_time: where it does not stand as it is, look by when.
+    """
     from noroshi.lake.look import look
 
-    days = frozenset(d for d in stand.days if since is None or d >= since)
     columns = columns_of(stand.table)
     best: tuple[pa.Table, bool] | None = None
     for column, low, high in _places(what, stand):
-        rows, sure = look(shot, stand.table, column, low, high, columns, limit, days=days, oldest=oldest)
+        where = stand.days if days is None else days
+        rows, sure = look(shot, stand.table, column, low, high, columns, limit, days=where, oldest=oldest)
         if what.pair and rows.num_rows:
             rows = _with_password(rows, what.pair[1])
         if best is None or rows.num_rows > best[0].num_rows:
             best = rows, sure
-    if best is None or not best[0].num_rows:
+    if by_time and (best is None or not best[0].num_rows):
         best = _by_time(shot, what, stand, limit, oldest), False
-    return Found(stand.table, stand.role, *best)
+    return Found(stand.table, stand.role, *(best or (_none(stand.table), True)))
+
+
+def _none(table: str) -> pa.Table:
+    empty = TABLES[table].arrow(partition=True).empty_table()
+    return empty.select([n for n in empty.column_names if n in columns_of(table)])
 
 
 def _with_password(rows: pa.Table, password: str) -> pa.Table:
@@ -143,10 +205,7 @@ def _by_time(shot: Snapshot, what: Value, stand: Stand, limit: int, oldest: bool
         holds = [what.kind == "credential" or holds_value(table.name, row, what) for row in rows.to_pylist()]
         if any(holds):
             parts.append(rows.filter(pa.array(holds, pa.bool_())))
-    if parts:
-        return pa.concat_tables(parts).slice(0, limit)
-    empty = table.arrow(partition=True).empty_table()
-    return empty.select([n for n in empty.column_names if n in columns])
+    return pa.concat_tables(parts).slice(0, limit) if parts else _none(stand.table)
 
 
 def holds_value(table: str, row: Mapping[str, Any], what: Value) -> bool:

@@ -30,6 +30,8 @@ class Footer:
 
     reader: pq.ParquetFile
     names: dict[str, int]
+    columns: frozenset[str]
+    """Names of the columns; `names` has lists under the name of their elements."""
     ranges: dict[str, list[tuple[Any, Any] | None]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     numbers: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Footers:
                 path, metadata=meta, memory_map=True, pre_buffer=False, read_dictionary=texts
             )
         names = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
-        footer = Footer(reader, names)
+        footer = Footer(reader, names, frozenset(reader.schema_arrow.names))
         with self._lock:
             self._kept[path] = footer
             self._groups += meta.num_row_groups

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from noroshi.lake.points import asked, newest
+from noroshi.lake.points import Visible, asked, newest
 from noroshi.model.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noroshi.lake.delta import DataFile
     from noroshi.lake.snapshot import Snapshot
 
 
@@ -23,12 +26,40 @@ def look(
 
     days: only these UTC days of a partitioned table, as links know them. `points.newest` says what is certain.
     """
-    files = [f for f in shot._live(table) if days is None or f.day is None or f.day in days]
+    shelf = _shelf(shot, table)
+    if days is None or not TABLES[table].partitioned:
+        files: Sequence[DataFile] = shelf.files
+    else:
+        files = [f for d in days for f in shelf.by_day.get(d, ())]
     names = {*columns, *filter(None, [TABLES[table].time])}
-    question = asked(shot._lake, TABLES[table], shot.sees(table), column, low, high, names)
+    question = asked(shot._lake, TABLES[table], shelf.sees, column, low, high, names)
     return newest(question, files, limit, oldest=oldest)
 
 
 def has(shot: Snapshot, table: str) -> bool:
     """False when no visible row of a table can be there."""
-    return bool(shot._live(table))
+    return bool(_shelf(shot, table).files)
+
+
+class _Shelf:
+    """The files of a table that may hold visible rows; a snapshot never changes."""
+
+    def __init__(self, shot: Snapshot, table: str) -> None:
+        self.files: list[DataFile] = shot._live(table)
+        self.sees: Visible = shot.sees(table)
+        self.by_day: dict[date | None, list[DataFile]] = {}
+        for file in self.files:
+            self.by_day.setdefault(file.day, []).append(file)
+
+
+_SHELVES: WeakKeyDictionary[Snapshot, dict[str, _Shelf]] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def _shelf(shot: Snapshot, table: str) -> _Shelf:
+    with _LOCK:
+        shelves = _SHELVES.setdefault(shot, {})
+        found = shelves.get(table)
+    if found is None:
+        found = shelves[table] = _Shelf(shot, table)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +90,14 @@ class Asked:
     high: Any
     wanted: tuple[str, ...]
     """Columns of the answer, in the table's order; `day` may be among them."""
+    answer: pa.Schema
+
+    @cached_property
+    def one(self) -> bool:
+        """True when all matching rows have the same value in the column."""
+        return bool(self.low == self.high) and not pa.types.is_list(
+            self.table.arrow().field(self.column).type
+        )
 
     @property
     def by_column_and_time(self) -> bool:
@@ -101,12 +110,18 @@ def asked(
     columns: Collection[str] | None,
 ) -> Asked:  # fmt: skip
     """The question; KeyError when the table has no such column."""
-    names = table.arrow(partition=True).names
-    unknown = set(columns or ()) - set(names)
-    if unknown or column not in names:
+    wanted, answer = _answer(table, column, frozenset(columns) if columns is not None else None)
+    return Asked(lake, table, visible, column, low, high, wanted, answer)
+
+
+@lru_cache(maxsize=512)
+def _answer(table: Table, column: str, columns: frozenset[str] | None) -> tuple[tuple[str, ...], pa.Schema]:
+    schema = table.arrow(partition=True)
+    unknown = (columns or frozenset()) - set(schema.names)
+    if unknown or column not in schema.names:
         raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown)) or column}")
-    wanted = tuple(n for n in names if columns is None or n in columns)
-    return Asked(lake, table, visible, column, low, high, wanted)
+    wanted = tuple(n for n in schema.names if columns is None or n in columns)
+    return wanted, pa.schema([schema.field(n) for n in wanted])
 
 
 def rows_with(
@@ -185,9 +200,10 @@ def _by_time(question: Asked, parts: list[pa.Table], oldest: bool) -> pa.Table:
 
 
 def _joined(question: Asked, parts: list[pa.Table]) -> pa.Table:
-    schema = question.table.arrow(partition=True)
-    final = pa.schema([schema.field(n) for n in question.wanted])
-    return pa.concat_tables(parts).cast(final) if parts else final.empty_table()
+    whole = [p for p in parts if p.num_rows]
+    if not whole:
+        return question.answer.empty_table()
+    return pa.concat_tables(whole) if len(whole) > 1 else whole[0]
 
 
 def _parts(
@@ -215,16 +231,20 @@ def _of_group(
     """Matching rows of a row group: the column asked about decides whether the others are read."""
     first = footer.reader.read_row_group(group, columns=[question.column], use_threads=False)
     hits = _hits(first.column(0), question.low, question.high)
-    known = set(footer.reader.schema_arrow.names)
+    if not len(hits):
+        return question.answer.empty_table()
+    known = footer.columns
     stored = [n for n in question.wanted if n in known]
     checked = [n for n in question.visible.columns if mixed and n in known]
     read = list(dict.fromkeys([*stored, *checked]))
-    if not len(hits):
-        rows = footer.reader.schema_arrow.empty_table().select(read)
-    else:
-        rows = footer.reader.read_row_group(group, columns=read, use_threads=False).select(read)
-        contiguous = int(hits[-1] - hits[0]) + 1 == len(hits)
-        rows = rows.slice(int(hits[0]), len(hits)) if contiguous else rows.take(pa.array(hits))
+    if question.one:
+        # The same in every row, and the dearest column: its dictionary is as long as the group has values.
+        read = [n for n in read if n != question.column]
+    if not read:
+        return _wanted(question, file, first.slice(0, len(hits)))
+    rows = footer.reader.read_row_group(group, columns=read, use_threads=False)
+    contiguous = int(hits[-1] - hits[0]) + 1 == len(hits)
+    rows = rows.slice(int(hits[0]), len(hits)) if contiguous else rows.take(hits)
     if mixed:
         rows = question.visible.kept(rows)
     return _wanted(question, file, rows)
@@ -232,19 +252,31 @@ def _of_group(
 
 def _wanted(question: Asked, file: DataFile, rows: pa.Table) -> pa.Table:
     """The columns asked for, without dictionaries; columns the file is too old to have are null."""
-    schema = question.table.arrow(partition=True)
     columns: list[Any] = []
-    have = set(rows.column_names)
-    for name in question.wanted:
-        want = schema.field(name).type
+    at = {name: i for i, name in enumerate(rows.column_names)}
+    for name, want in zip(question.wanted, question.answer.types, strict=True):
         if name == "day" and question.table.partitioned:
-            columns.append(pa.repeat(pa.scalar(file.day, want), rows.num_rows))
-        elif name not in have:
-            columns.append(pa.nulls(rows.num_rows, want))
+            columns.append(_repeated(file.day, want, rows.num_rows))
+        elif question.one and name == question.column:
+            columns.append(_repeated(question.low, want, rows.num_rows))
+        elif name not in at:
+            columns.append(_repeated(None, want, rows.num_rows))
         else:
-            column = rows[name]
-            columns.append(column if column.type == want else column.cast(want))
-    return pa.table(columns, names=list(question.wanted))
+            columns.append(_plain(rows.column(at[name]), want))
+    return pa.Table.from_arrays(columns, schema=question.answer)
+
+
+def _repeated(value: Any, type_: Any, length: int) -> Any:
+    return pa.array([value], type_) if length == 1 else pa.repeat(pa.scalar(value, type_), length)
+
+
+def _plain(column: Any, want: Any) -> Any:
+    """Without its dictionary."""
+    if column.type == want:
+        return column
+    if pa.types.is_dictionary(column.type) and column.type.value_type == want:
+        return pa.chunked_array([c.dictionary_decode() for c in column.chunks], want)
+    return column.cast(want)
 
 
 def _hits(column: pa.ChunkedArray[Any], low: Any, high: Any) -> npt.NDArray[np.int64]:
