@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 SENSORS: dict[str, str] = {
     "pcap": "noroshi.observe.darknet.pcap:PcapSensor",
     "pcapng": "noroshi.observe.darknet.pcap:PcapngSensor",
+    "flowtuple": "noroshi.observe.netlog.flowtuple:FlowTupleSensor",
     "stix": "noroshi.observe.intel.stix:StixSensor",
     "misp": "noroshi.observe.intel.misp:MispSensor",
     "misp-galaxy": "noroshi.observe.intel.galaxy:GalaxySensor",
+    "misp-warninglist": "noroshi.observe.intel.warninglist:WarninglistSensor",
     "misp-other": "noroshi.observe.intel.misp_other:MispOtherSensor",
     "cowrie": "noroshi.observe.decoy.cowrie:CowrieSensor",
     "dionaea": "noroshi.observe.decoy.dionaea:DionaeaSensor",
@@ -37,6 +39,12 @@ SENSORS: dict[str, str] = {
     "zeek": "noroshi.observe.netlog.zeek:ZeekSensor",
     "zeek-json": "noroshi.observe.netlog.zeek_json:ZeekJsonSensor",
     "eve": "noroshi.observe.netlog.eve:EveSensor",
+    "nfdump": "noroshi.observe.netlog.nfdump:NfdumpSensor",
+    "argus": "noroshi.observe.netlog.argus:ArgusSensor",
+    "nict-darknet": "noroshi.observe.netlog.nict:NictSensor",
+    # Loose formats last: what they know by its content, others know better.
+    "ioc-csv": "noroshi.observe.intel.iocs_csv:IocCsvSensor",
+    "ioc-list": "noroshi.observe.intel.iocs:IocListSensor",
 }
 
 # In the order they run: a later one may read what an earlier one left as findings of the same day.

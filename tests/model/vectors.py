@@ -60,7 +60,7 @@ VECTORS: dict[str, list[tuple[str, str]]] = {
         ("http://localhost/x", "http://localhost/x"), ("http://ex%61mple.com/", "http://example.com/"),
         ("http://example.com\\@evil.example/", "http://example.com/@evil.example/"),
         ("http:///example.com/", "http://example.com/"), ("http://exam\tple.com/", "http://example.com/"),
-        ("tcp://example.com:4444", "tcp://example.com:4444/"),
+        ("tcp://example.com:4444", "tcp://example.com:4444/"), ("hXXps://example.com/a", "https://example.com/a"),
     ],
     "md5": [("D41D8CD98F00B204E9800998ECF8427E", "d41d8cd98f00b204e9800998ecf8427e")],
     "sha1": [("DA39A3EE5E6B4B0D3255BFEF95601890AFD80709", "da39a3ee5e6b4b0d3255bfef95601890afd80709")],

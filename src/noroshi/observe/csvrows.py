@@ -105,14 +105,19 @@ def _is_name(cell: str) -> bool:
 
 
 def rows(
-    reading: Reading, *, names: Sequence[str] | None = None, delimiter: str | None = None, comment: str = ""
+    reading: Reading,
+    *,
+    names: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    comment: str = "",
+    spaced: bool = False,
 ) -> Iterator[tuple[int, dict[str, str]] | Reject]:
     """(offset, cells by name) of every record, and rejects for what is none.
 
     names: the columns of a file without header; else its first record that is no comment names them. A
     growing file that is read on (`reading.start`) takes them from `reading.head`.
     delimiter: found out unless given. comment: what lines to pass over begin with; empty for none (they are
-    always passed over before a header).
+    always passed over before a header). spaced: blanks behind a delimiter are no part of the cell (`"a", "b"`).
     Bytes that are not UTF-8 appear as `\\xNN`. A record has as many cells as the header; empty cells too
     many at its end are allowed. A quote that is never closed, or not within RECORD characters, spoils its
     own line only. Reasons: header, columns, quote, csv, record-length, line-length.
@@ -138,7 +143,7 @@ def rows(
     if delimiter is None:
         line = feed.peek()
         delimiter = delimiter_of(line) if line else ","
-    yield from _records(feed, columns, delimiter)
+    yield from _records(feed, columns, delimiter, spaced)
 
 
 def _first(feed: _Feed) -> tuple[int, str] | None:
@@ -153,9 +158,9 @@ def _first(feed: _Feed) -> tuple[int, str] | None:
 
 
 def _records(
-    feed: _Feed, columns: list[str], delimiter: str
+    feed: _Feed, columns: list[str], delimiter: str, spaced: bool
 ) -> Iterator[tuple[int, dict[str, str]] | Reject]:
-    reader = csv.reader(feed, delimiter=delimiter)
+    reader = csv.reader(feed, delimiter=delimiter, skipinitialspace=spaced)
     width = len(columns)
     while True:
         feed.record.clear()
@@ -167,12 +172,12 @@ def _records(
             return
         except (csv.Error, _OpenQuoteError):
             yield from feed.drain()
-            yield from _one_by_one(list(feed.record), columns, delimiter)
+            yield from _one_by_one(list(feed.record), columns, delimiter, spaced)
             continue
         if feed.rejects:
             yield from feed.drain()
-        if feed.ended and len(feed.record) >= 1 and _open(feed.record, delimiter):
-            yield from _one_by_one(list(feed.record), columns, delimiter)
+        if feed.ended and len(feed.record) >= 1 and _open(feed.record, delimiter, spaced):
+            yield from _one_by_one(list(feed.record), columns, delimiter, spaced)
             return
         if len(cells) == width:
             yield feed.record[0][0], dict(zip(columns, cells, strict=True))
@@ -188,10 +193,11 @@ def _fit(line: tuple[int, str], cells: list[str], columns: list[str]) -> tuple[i
     return Reject(line[0], "columns", detail, line[1][:64].encode("utf-8", "replace"))
 
 
-def _open(record: list[tuple[int, str]], delimiter: str) -> bool:
+def _open(record: list[tuple[int, str]], delimiter: str, spaced: bool = False) -> bool:
     """True when the last record ended inside a quote: csv would have read on."""
     try:
-        next(csv.reader((line for _, line in record), delimiter=delimiter, strict=True))
+        lines = (line for _, line in record)
+        next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=spaced))
     except csv.Error as e:
         return "unexpected end" in str(e)
     except StopIteration:
@@ -200,7 +206,7 @@ def _open(record: list[tuple[int, str]], delimiter: str) -> bool:
 
 
 def _one_by_one(
-    record: list[tuple[int, str]], columns: list[str], delimiter: str
+    record: list[tuple[int, str]], columns: list[str], delimiter: str, spaced: bool
 ) -> Iterator[tuple[int, dict[str, str]] | Reject]:
     """The lines of a record that cannot be one, each for itself."""
     for offset, line in record:
@@ -211,11 +217,11 @@ def _one_by_one(
             yield Reject(offset, "record-length", f"a record longer than {RECORD:,} characters", sample)
             continue
         try:
-            cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter))
+            cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, skipinitialspace=spaced))
         except (csv.Error, StopIteration) as e:
             yield Reject(offset, "csv", str(e) or "no record", sample)
             continue
-        if _open([(offset, line.rstrip("\r\n"))], delimiter):
+        if _open([(offset, line.rstrip("\r\n"))], delimiter, spaced):
             yield Reject(offset, "quote", "a quote that is not closed", sample)
         elif len(cells) == len(columns):
             yield offset, dict(zip(columns, cells, strict=True))

@@ -17,9 +17,9 @@ _TLSH: Final = re.compile(r"(?:T1)?[0-9A-F]{70}")
 _JA4: Final = re.compile(r"[tqd](?:1[0-3]|00|[sd][1-3])[di][0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}")
 _JA4S: Final = re.compile(r"[tqd](?:1[0-3]|00|[sd][1-3])[0-9]{2}[0-9a-z]{2}_[0-9a-f]{4}_[0-9a-f]{12}")
 _CERTIFICATE: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
-_SSH_SHA256: Final = re.compile(r"(?<![A-Za-z0-9])SHA256:[A-Za-z0-9+/]{43}(?![A-Za-z0-9+/])")
+_SSH_SHA256: Final = re.compile(r"(?:[0-9]{2,5} )?(SHA256:[A-Za-z0-9+/]{43})=?(?: .{0,300})?")
 _SSH_MD5: Final = re.compile(
-    r"(?i)(?<![0-9a-z])(?:MD5:)?((?:[0-9a-f]{2}:){15}[0-9a-f]{2}|[0-9a-f]{32})(?![0-9a-f:])"
+    r"(?:[0-9]{2,5} )?(?i:MD5:)?((?:[0-9A-Fa-f]{2}:){15}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{32})(?: .{0,300})?"
 )
 _SSH_PUBLIC: Final = re.compile(
     r"(ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]{1,60}) ([A-Za-z0-9+/]{16,}={0,2})(?= |$)"
@@ -87,9 +87,9 @@ def ssh_key(value: str) -> str:
     """
     text = value.strip()
     if len(text) <= LONGEST_KEY:
-        if found := _SSH_SHA256.search(text):
-            return found[0]
-        if found := _SSH_MD5.search(text):
+        if found := _SSH_SHA256.fullmatch(text):
+            return found[1]
+        if found := _SSH_MD5.fullmatch(text):
             return found[1].lower().replace(":", "")
         if (found := _SSH_PUBLIC.match(text)) and (blob := _key_blob(found[2], found[1])):
             return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")

@@ -22,6 +22,8 @@ _PLAIN: Final = re.compile(
     rf"(https?+)://({IPV4}|(?:[a-z0-9_]++(?:-++[a-z0-9_]++)*+\.)++[a-z](?:-?[a-z0-9])++)(?::([1-9][0-9]{{1,4}}))?"
     r"(/[A-Za-z0-9_\-~!$&'()*+,;=:@/.]*+(?:\?[A-Za-z0-9_\-~!$&'()*+,;=:@/.?]++)?)"
 )
+_DEFANGED: Final = {"hxxp": "http", "hxxps": "https", "fxp": "ftp"}
+"""What people write so that nobody follows a URL by accident."""
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _IN_PATH: Final = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~!$&'()*+,;=:@/]")
@@ -56,6 +58,7 @@ def _url(value: str) -> str:
     if not found or not _SCHEME.fullmatch(scheme):
         raise wrong(value, "a URL", _TODO)
     scheme = scheme.lower()
+    scheme = _DEFANGED.get(scheme, scheme)
     rest = rest.partition("#")[0]
     front, _, query = rest.partition("?")
     if scheme in ("http", "https", "ftp", "ws", "wss"):
