@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -25,15 +26,20 @@ _ALLOWED: Final = frozenset(
 _STRINGS: Final = ("ip", "prefix", "url", "email", "sha512", "sha256", "sha1", "md5", "ssdeep", "domain")
 
 
+_WORDS: Final = {"hostname": "domain", "uri": "url"}
+
+
 class _About(msgspec.Struct):
     """What stands beside the entries."""
 
     name: str = ""
     type: str = ""
     category: str = ""
+    kinds: tuple[str, ...] = ()
+    """Kinds its `matching_attributes` speak of; all when they name none."""
 
 
-def settled(type_: str, text: str) -> tuple[str, str, str] | None:
+def settled(type_: str, text: str, kinds: tuple[str, ...] = ()) -> tuple[str, str, str] | None:
     """(kind, value, match) of an entry of a list of that type; None when it is no entry of one.
 
     cidr: addresses match exactly, networks by what they hold. hostname: the name and all below it. string: exactly;
@@ -54,7 +60,7 @@ def settled(type_: str, text: str) -> tuple[str, str, str] | None:
             return (*found, "below" if found[0] == "domain" else "exact")
         return "text", text.lower(), "exact"
     match = "part" if type_ == "substring" else "exact"
-    for kind in _STRINGS:
+    for kind in kinds or _STRINGS:
         if found := resolve_one(kind, text):
             return (*found, match)
     return "text", text, match
@@ -112,7 +118,7 @@ class WarninglistSensor:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 yield Reject(offset, "entry", "an entry that is no text", raw)
                 continue
-            found = settled(about.type, text)
+            found = settled(about.type, text, about.kinds)
             if found is None:
                 yield Reject(offset, "entry", f"no entry of a list of type {about.type}", raw)
                 continue
@@ -132,4 +138,11 @@ def _about(members: dict[str, bytes]) -> _About:
         except (msgspec.DecodeError, UnicodeDecodeError):
             texts[key] = ""
     texts["category"] = texts["category"].replace("_", "-")
-    return _About(**texts)
+    try:
+        attributes = msgspec.json.decode(members.get("matching_attributes", b"[]"), type=list[str])[:100]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        attributes = []
+    words = {word for attribute in attributes for word in re.split(r"[|-]", attribute.lower())}
+    named = {_WORDS.get(word, word) for word in words}
+    kinds = tuple(k for k in _STRINGS if k in named or (k == "prefix" and "ip" in named))
+    return _About(**texts, kinds=kinds)
