@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - SQL made of names from model.tables and of quoted literals
 """Compaction: many small files of a partition become few sorted ones, swapped in one commit.
 
 Engines that offer an `optimize` of their own lose the order of rows, and two of them that meet double every
@@ -23,7 +22,7 @@ from noroshi.lake.encoding import FRESH_GROUP, is_sorted
 from noroshi.lake.errors import Conflict, disk
 from noroshi.lake.files import DataWriter
 from noroshi.lake.runs import PENDING, RunInfo
-from noroshi.lake.sql import connect, literal, quoted, ram
+from noroshi.lake.sql import connect, quoted, ram, scan
 from noroshi.lake.swap import ATTEMPTS, discard
 from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
@@ -148,10 +147,9 @@ def _inputs(files: Sequence[DataFile], *, full: bool) -> list[DataFile]:
 def _sorted(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFile]) -> list[Written]:
     """Writes the rows of `inputs` as one sorted set of files; what does not fit into memory is spilled."""
     table = store.table
-    listed = ", ".join(literal(str(store.root / f.path)) for f in inputs)
-    columns = ", ".join(quoted(c.name) for c in table.columns)
+    rows = scan(table, [store.root / f.path for f in inputs], day=False)
     order = ", ".join(quoted(c) for c in table.sort) or "ALL"
-    query = f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning=false) ORDER BY {order}"
+    query = f"FROM ({rows}) ORDER BY {order}"
     con = connect(lake.temporary, memory=min(MEMORY, ram() // 3))
     out = _Files(lake.path, table, day)
     try:

@@ -22,6 +22,9 @@ SWAP = "noroshi.swap"
 CLOSE = "noroshi.close"
 """The same for closing runs, and for new revisions of findings."""
 
+ATTEMPTS = 5
+"""Times a commit that conflicts with nothing of ours is tried."""
+
 _BUSY = {"flows": "20"}
 """Commits between checkpoints: the log since the last one is replayed on opening; each lists all files."""
 
@@ -75,6 +78,7 @@ class Store:
         self._delta: Any = None
         self._version = -1
         self._files: dict[str, DataFile] = {}
+        self._evolved = False
         self._lock = threading.RLock()
 
     def files(self) -> list[DataFile]:
@@ -127,6 +131,22 @@ class Store:
             )
             return True
 
+    def _evolve(self) -> None:
+        """Gives the table the columns a newer program brought; of two that do it at once, one does."""
+        from deltalake import Schema
+
+        if self._evolved:
+            return
+        want = Schema.from_arrow(self.table.arrow(partition=True))
+        with locked(self.root / ".create.lock"):
+            self._delta.update_incremental()
+            have = {f.name for f in self._delta.schema().fields}
+            missing = [f for f in want.fields if f.name not in have]
+            if missing:
+                self._delta.alter.add_columns(missing)
+                self._delta.update_incremental()
+        self._evolved = True
+
     def _partition(self) -> list[str]:
         return ["day"] if self.table.partitioned else []
 
@@ -174,13 +194,12 @@ class Store:
         With `mutex`, raises Conflict when another commit with it came after the call that made it.
         Raises LakeError when the log cannot be written.
         """
-        from deltalake import CommitProperties
-        from deltalake.exceptions import CommitFailedError
         from deltalake.transaction import AddAction, RemoveAction, Transaction
 
         now = int(time.time() * 1000)
         with self._lock, telling(self.root):
             made = not self._open() and self._create()
+            self._evolve()
             if mutex and max(mutex.value, 0 if made else -1) != self._mutex_value(mutex.name):
                 raise Conflict(
                     "another process was first", where=str(self.root), todo="Run the command again."
@@ -195,18 +214,26 @@ class Store:
             marks = None
             if mutex:
                 marks = [Transaction(mutex.name, max(mutex.value, 0) + 1, now)]
+            self._commit(actions, marks, ATTEMPTS if mutex is None else 1)
+            self._delta.update_incremental()
+
+    def _commit(self, actions: list[Any], marks: list[Any] | None, attempts: int) -> None:
+        """One commit; without a mutex it is tried again when another changed the table's columns meanwhile."""
+        from deltalake import CommitProperties
+        from deltalake.exceptions import CommitFailedError
+
+        schema = self.table.arrow(partition=True)
+        for left in reversed(range(attempts)):
             try:
                 self._delta.create_write_transaction(
-                    actions,
-                    "append",
-                    self.table.arrow(partition=True),
-                    self._partition(),
+                    actions, "append", schema, self._partition(),
                     commit_properties=CommitProperties(app_transactions=marks),
-                )
+                )  # fmt: skip
+                return
             except CommitFailedError as e:
                 self._delta.update_incremental()
-                raise Conflict(str(e), where=str(self.root), todo="Run the command again.") from e
-            self._delta.update_incremental()
+                if not left:
+                    raise Conflict(str(e), where=str(self.root), todo="Run the command again.") from e
 
     def vacuum(self, hours: int) -> list[str]:
         """Deletes files no commit has named for `hours`; what was deleted, relative to the table."""

@@ -6,6 +6,7 @@ written once and read often, so they are small, sorted and cut into row groups a
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -96,6 +97,17 @@ def _is_spread(column: pa.ChunkedArray[Any]) -> bool:
         return False
     chunks: list[Any] = column.chunks
     return sum(len(c.dictionary) for c in chunks) > SPREAD * len(column)
+
+
+def versioned(name: str, version: int) -> str:
+    """The file name of a data file written at that version of its table."""
+    return f"{name}.parquet" if version == 1 else f"{name}.v{version}.parquet"
+
+
+def version_of(path: str) -> int:
+    """The version of its table at which a data file was written."""
+    found = re.search(r"\.v(\d{1,4})\.parquet$", path)
+    return int(found[1]) if found else 1
 
 
 def is_sorted(name: str) -> bool:

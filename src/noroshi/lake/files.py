@@ -47,7 +47,12 @@ class DataWriter:
         ordered: bool = False,
     ) -> None:
         folder = f"day={day.isoformat()}/" if day else ""
-        self.table, self.day, self.rel, self.schema = table, day, f"{folder}{name}.parquet", first.schema
+        self.table, self.day, self.rel, self.schema = (
+            table,
+            day,
+            folder + encoding.versioned(name, table.version),
+            first.schema,
+        )
         self.path = lake / table.name / self.rel
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.rows = 0

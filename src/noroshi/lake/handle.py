@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.writer import Writer
 
-FORMAT = 1
-"""Raised when an older program could not read the lake any more."""
+FORMAT = 2
+"""Raised when an older program could not read the lake any more. 2: keys of links are in the order of addresses."""
+_READABLE = (1, 2)
+"""Formats this program brings up to date by itself: `lake.upgrade`."""
 
 
 class Lake:
@@ -55,9 +57,12 @@ class Lake:
         with telling(root):
             if mark.is_file():
                 found = json.loads(mark.read_text()).get("format")
-                if found != FORMAT:
+                if found not in _READABLE:
                     raise LakeError(f"its format is {found}, this program reads {FORMAT}", where=str(root),
                                     todo="Use a newer version of Noroshi.")  # fmt: skip
+                if found != FORMAT:
+                    # From here on older programs keep out; what is old inside is told by file names.
+                    write_atomically(mark, json.dumps({"format": FORMAT}))
             elif not create:
                 raise LakeError("there is no lake here", where=str(root),
                                 todo="Name one with --lake; `noroshi ingest` makes one.")  # fmt: skip

@@ -214,6 +214,8 @@ def _parts(
         return
     path = question.lake.stores[question.table.name].root / file.path
     footer = question.lake.footers.get(path)
+    if question.column not in footer.reader.schema_arrow.names:
+        return  # written before the table had the column: null
     same = question.low == question.high
     groups = (footer.groups(question.column, question.low) if same
               else footer.between(question.column, question.low, question.high))  # fmt: skip

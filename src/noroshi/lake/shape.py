@@ -90,6 +90,14 @@ def _marking(text: str | None) -> str | None:
         return Tlp.RED.value
 
 
+def completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`rows` of a data file with exactly these columns: null where the file is too old to have them."""
+    for field in schema:
+        if rows.schema.get_field_index(field.name) < 0:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(schema.names).cast(schema)
+
+
 def plain(rows: pa.Table) -> pa.Table:
     """The same rows without dictionary encoding."""
     for i, column in enumerate(rows.schema):

@@ -17,6 +17,7 @@ from noroshi.lake.delta import DataFile
 from noroshi.lake.points import Visible, rows_between, rows_with
 from noroshi.lake.runs import RunInfo, hidden
 from noroshi.lake.sql import Locked, literal, scan
+from noroshi.lake.upgrade import is_old, upgrade
 from noroshi.model.observable import canonical, key64
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
@@ -31,6 +32,9 @@ def take(lake: Lake) -> Snapshot:
     """The runs-tables-runs rule: runs closed before the tables were loaded, and nothing of any other."""
     first = lake.log.load()
     files = {name: store.files() for name, store in lake.stores.items() if name != "runs"}
+    if any(is_old(f) for f in files["links"]):
+        upgrade(lake)
+        return take(lake)
     second = lake.log.load()
     visible, unseen = hidden(first, second)
     # Of what is not visible, forgotten runs are told about as such; others not at all.
@@ -129,7 +133,8 @@ class Snapshot:
                 continue
             files = self._paths(name)
             allowed += files
-            views[name] = scan(table, files) + self._where(name)
+            where = self._where(name)
+            views[name] = f"FROM ({scan(table, files)}){where}" if where else scan(table, files)
         views |= self._finding_views(views.pop("findings"))
         rows = [t.row() for r in self._runs.values() if (t := self._told(r))]
         return Locked(

@@ -19,8 +19,9 @@ import duckdb
 import pyarrow as pa
 
 from noroshi.lake import macros
+from noroshi.lake.encoding import version_of
 from noroshi.model.errors import LakeError, UsageError
-from noroshi.model.schema import Table
+from noroshi.model.schema import Column, Table
 
 MEMORY_SHARE = 0.25
 """Of the machine's memory a query may use before it spills to the lake's folder."""
@@ -69,20 +70,32 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def scan(table: Table, files: Sequence[Path]) -> str:
-    """SQL of all rows of these files with the table's columns and `day`; of none, with the right types."""
-    names = ", ".join(quoted(c.name) for c in table.columns)
-    if files:
-        listed = ", ".join(literal(str(f)) for f in files)
-        if table.partitioned:
-            how, names = "hive_partitioning=true, hive_types={'day': DATE}", f"{names}, day"
-        else:
-            how = "hive_partitioning=false"
-        return f"SELECT {names} FROM read_parquet([{listed}], {how}, union_by_name=false)"
-    empty = [f"NULL::{_SQL_TYPES[c.type]} AS {quoted(c.name)}" for c in table.columns]
-    if table.partitioned:
-        empty.append("NULL::DATE AS day")
-    return f"SELECT {', '.join(empty)} WHERE false"
+def scan(table: Table, files: Sequence[Path], *, day: bool = True) -> str:
+    """SQL of all rows of these files with the table's columns and `day`; of none, with the right types.
+
+    A column is null in files written before the table had it.
+    """
+    day = day and table.partitioned
+    if not files:
+        empty = [_null(c) for c in table.columns] + (["NULL::DATE AS day"] if day else [])
+        return f"SELECT {', '.join(empty)} WHERE false"
+    versions: dict[int, list[Path]] = {}
+    for file in files:
+        versions.setdefault(min(version_of(file.name), table.version), []).append(file)
+    return " UNION ALL ".join(_scan(table, v, versions[v], day) for v in sorted(versions))
+
+
+def _scan(table: Table, version: int, files: Sequence[Path], day: bool) -> str:
+    listed = ", ".join(literal(str(f)) for f in files)
+    names = [quoted(c.name) if c.since <= version else _null(c) for c in table.columns]
+    how = "hive_partitioning=false"
+    if day:
+        how, names = "hive_partitioning=true, hive_types={'day': DATE}", [*names, "day"]
+    return f"SELECT {', '.join(names)} FROM read_parquet([{listed}], {how}, union_by_name=false)"
+
+
+def _null(column: Column) -> str:
+    return f"NULL::{_SQL_TYPES[column.type]} AS {quoted(column.name)}"
 
 
 class Locked:

@@ -13,6 +13,7 @@ from noroshi.lake.delta import SWAP, DataFile, Store, Written
 from noroshi.lake.encoding import is_sorted
 from noroshi.lake.errors import Conflict, disk
 from noroshi.lake.files import DataWriter
+from noroshi.lake.shape import completed
 from noroshi.model.errors import LakeError
 
 ATTEMPTS = 20
@@ -37,7 +38,7 @@ def changed(lake: Path, store: Store, file: DataFile, change: Change) -> Written
     try:
         with pq.ParquetFile(source) as reader:
             for step in _steps(reader):
-                rows = change(reader.read_row_groups(step).cast(table.arrow()))
+                rows = change(completed(reader.read_row_groups(step), table.arrow()))
                 if not rows.num_rows:
                     continue
                 if writer is None:

@@ -184,12 +184,13 @@ class Run:
             self.info, sha256=sha256 or None, size=size, problem=problem or None, state="closed",
             first_seen=self.sink.first, last_seen=self.sink.last, seconds=time.monotonic() - self.started,
             counts=dict(counts or {})
-            | {"tables": dict(self.sink.rows), "tlp": self._marks_told(), "rejects": self.rejects},
+            | {"tables": dict(self.sink.rows), "rejects": self.rejects} | self._marks_told(),
         )  # fmt: skip
         return self._writer.close_run(self)
 
-    def _marks_told(self) -> dict[str, dict[str, int]]:
-        return {table: dict(held) for table, held in self._marks.items() if held.keys() != {""}}
+    def _marks_told(self) -> dict[str, dict[str, dict[str, int]]]:
+        told = {table: dict(held) for table, held in self._marks.items() if held.keys() != {""}}
+        return {"tlp": told} if told else {}
 
     def _shape_held(self) -> None:
         self.held = [(name, plain(shaped(TABLES[name], rows, self.run_id))) for name, rows in self.held]

@@ -25,6 +25,8 @@ class Column:
     doc: str
     unit: str = ""
     nullable: bool = False
+    since: int = 1
+    """Version of the table that brought it; later ones are nullable, and null in files written before."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Table:
     def marked(self) -> bool:
         """True when its rows carry a marking of their own, in `tlp`."""
         return any(c.name == "tlp" for c in self.columns)
+
+    def known(self, version: int) -> tuple[Column, ...]:
+        """The columns a data file has that was written at that version."""
+        return tuple(c for c in self.columns if c.since <= version)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError when there is none."""

@@ -24,7 +24,7 @@ LINKS = Table(
         Column("last_seen", "ts", "Time of the last of them."),
         Column("count", "int64", "How many observations (packets for flows); sum over rows.", "observations"),
         Column(
-            "tlp", "string", "Marking of the rows, where they carry their own; null: the run's.", "", True
+            "tlp", "string", "Marking of the rows, where they carry their own; null: the run's.", "", True, 2
         ),
         Column("run_id", "string", "The run that stored the rows."),
     ),
