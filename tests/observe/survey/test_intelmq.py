@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from noroshi.observe.survey.intelmq import IntelmqSensor
 from tests.observe.survey.support import outside, read, sample
 
+COLUMNS = ("source.ip", "time.source", "extra", "2024-05-14 00:00:00", "192.0.2.1", "\n", "tlp")
+
 
 def test_dotted_and_nested_events() -> None:
     data = sample("intelmq.jsonl")
@@ -126,3 +128,10 @@ def test_any_bytes(noise: bytes, at: int) -> None:
     for name in ("intelmq.jsonl", "intelmq.csv"):
         data = sample(name)
         read(IntelmqSensor(), data[:at] + noise + data[at:])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(',\n"a1.', max_size=12) | st.sampled_from(COLUMNS), max_size=12))
+def test_any_table(cells: list[str]) -> None:
+    """Whatever columns there are: `--as` may be said of any file."""
+    read(IntelmqSensor(), ",".join(cells).encode())

@@ -18,6 +18,18 @@ from tests.observe.survey.support import HERE, outside, read, sample
 TELNET = "2024-05-15-scan_telnet-example-asn.csv"
 BRUTE = "2024-05-15-event4_honeypot_brute_force-example.csv"
 
+COLUMNS = (
+    "timestamp",
+    "ip",
+    "port",
+    "src_ip",
+    "password",
+    "2024-05-14 00:00:00",
+    "192.0.2.1",
+    "\n",
+    "sha256",
+)
+
 
 def test_a_scan() -> None:
     got = read(ShadowserverSensor(), sample(TELNET), f"/in/{TELNET}.gz")
@@ -201,3 +213,10 @@ def test_any_bytes(noise: bytes, at: int) -> None:
         data = sample(name)
         read(ShadowserverSensor(), data + noise, name)
         read(ShadowserverSensor(), data[:at] + noise + data[at:], name)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(',\n"a1.', max_size=12) | st.sampled_from(COLUMNS), max_size=12))
+def test_any_table(cells: list[str]) -> None:
+    """Whatever columns there are: `--as` may be said of any file."""
+    read(ShadowserverSensor(), ",".join(cells).encode(), "2024-05-15-scan_x.csv")

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from noroshi.observe.survey.zmap import ZmapSensor
 from tests.observe.survey.support import NOW, read, sample
 
+COLUMNS = ("saddr", "sport", "timestamp_ts", "success", "192.0.2.1\n", "1605000000", "\n")
+
 
 def test_three_answers() -> None:
     got = read(ZmapSensor(), sample("zmap.csv"))
@@ -52,3 +54,10 @@ def test_what_is_rejected() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes(noise: bytes) -> None:
     read(ZmapSensor(), sample("zmap.csv") + noise)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(',\n"a1.', max_size=12) | st.sampled_from(COLUMNS), max_size=12))
+def test_any_table(cells: list[str]) -> None:
+    """Whatever columns there are: `--as` may be said of any file."""
+    read(ZmapSensor(), ",".join(cells).encode())

@@ -94,8 +94,10 @@ def integer(value: Any) -> int | None:
         return value if abs(value) < 10**18 else None
     if isinstance(value, float):
         return int(value) if abs(value) < 1e15 and value == int(value) else None
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
-        return int(value)
+    if isinstance(value, str) and len(value) <= 20 and value.isascii():
+        digits = value.strip()
+        if digits.isdigit() or (digits[:1] == "-" and digits[1:].isdigit()):
+            return int(digits) if len(digits) <= 18 else None
     return None
 
 
@@ -123,8 +125,10 @@ def asn(value: Any) -> str | None:
 
 def country(value: Any) -> str | None:
     """A country code of two letters in upper case."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2}", value.strip()):
-        return value.strip().upper()
+    if isinstance(value, str):
+        code = value.strip()
+        if len(code) == 2 and code.isascii() and code.isalpha():
+            return code.upper()
     return None
 
 
@@ -156,7 +160,9 @@ def cves(*values: str | None) -> list[str] | None:
     """The CVEs texts name, in their order."""
     out: dict[str, None] = {}
     for value in values:
-        for year, number in _CVE.findall(value or ""):
+        if not value or not ("CVE" in value or "cve" in value or "Cve" in value):
+            continue
+        for year, number in _CVE.findall(value):
             out[f"CVE-{year}-{int(number):04d}"] = None
             if len(out) >= MANY:
                 break

@@ -55,6 +55,9 @@ _EVENT: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _URLS: Final = ("url", "payload_url", "cc_url", "http_url", "leak_site_url", "source_url", "http_referer")
 _HASH: Final = re.compile(r"(?:(?:file|payload|binary)_)?(md5|sha1|sha256|sha512)")
+_TELLING: Final = ("vulnerability_id", "vulnerabilities", "detail", "status")
+"""Columns that may name CVEs, besides the tag."""
+_TAGS: Final = re.compile(r"[;,]")
 _COUNTED: Final = frozenset({"malicious-code", "intrusions"})
 """Classes in which `infection` names malware; elsewhere it names what was probed."""
 
@@ -77,61 +80,66 @@ class ShadowserverSensor:
         """`services` of scans, `events` of the others, `logins` of attempts at honeypots."""
         path = reading.options.get("schema")
         schema = load(path) if path else {}
-        names = header(reading.head) or []
-        of = report(from_file_name(reading.name), names, schema)
-        if of.mapping:
-            known = set(of.mapping)
-            reading.counts["columns_not_in_schema"] = len([n for n in names if n not in known])
-            reading.counts["columns_missing"] = len(known.difference(names))
-        work = _Work(of, reading)
+        work: _Work | None = None
         for item in rows(reading):
             if isinstance(item, Reject):
                 yield item
                 continue
+            if work is None:
+                columns = list(item[1])
+                work = _Work(report(from_file_name(reading.name), columns, schema), reading, columns)
             problem = work.row(*item)
             if problem:
                 yield problem
             yield from work.out.ready()
-        yield from work.out.rest()
+        if work:
+            yield from work.out.rest()
 
 
 class _Work:
     """One report being read."""
 
-    def __init__(self, of: Report, reading: Reading) -> None:
+    def __init__(self, of: Report, reading: Reading, columns: list[str]) -> None:
         self.of, self.reading, self.out = of, reading, Rows()
         self.feed = f"shadowserver:{of.name}" if of.name else "shadowserver"
-        self.names: dict[str, tuple[str, ...]] = dict(_BY_NAME)
+        there = set(columns)
+        if of.mapping:
+            reading.counts["columns_not_in_schema"] = len(there.difference(of.mapping))
+            reading.counts["columns_missing"] = len(set(of.mapping).difference(there))
+        self.names = _present(_BY_NAME, there)
         for column, field in of.mapping.items():
-            ours = _FIELDS.get(field)
-            if ours in self.names and column not in self.names[ours]:
+            ours = _FIELDS.get(field, "")
+            if ours in self.names and column in there and column not in self.names[ours]:
                 self.names[ours] = (*self.names[ours], column)
+        self.service, self.event = _present(_SERVICE, there), _present(_EVENT, there)
+        self.urls = tuple(c for c in _URLS if c in there)
+        self.hashes = tuple((c, found[1]) for c in columns if (found := _HASH.fullmatch(c)))
+        self.telling = tuple(c for c in _TELLING if c in there)
 
     def row(self, offset: int, cells: dict[str, str]) -> Reject | None:
         """Adds the rows of a record; why it makes none."""
-        sample = ",".join(cells.values())[:64].encode("utf-8", "replace")
-        ts = micros(cells.get("timestamp", "")[:64])
+        written = cells.get("timestamp", "")[:64]
+        ts = micros(written)
         if not in_time(ts, self.reading):
-            return Reject(offset, "time", f"timestamp is {cells.get('timestamp', '')[:64]!r}", sample)
+            return _reject(offset, "time", f"timestamp is {written!r}", cells)
         used: set[str] = {"timestamp"}
         base: dict[str, Any] = {"ts": ts, "offset": offset, "ip": None}
         column, written = self._first("ip", cells)
         if written:
             base["ip"] = packed(written[:80])
             if base["ip"] is None:
-                return Reject(offset, "address", f"the address is {written[:80]!r}", sample)
+                return _reject(offset, "address", f"the address is {written[:80]!r}", cells)
             used.add(column)
         for ours, make in _MADE.items():
             base[ours] = self._made(ours, make, cells, used)
-        tags = [t.strip() for t in re.split(r"[;,]", _take(cells, used, "tag")) if t.strip()]
+        tags = [t.strip() for t in _TAGS.split(_take(cells, used, "tag")) if t.strip()]
         base["tags"] = common.texts(tags)
-        told = (cells.get(c) for c in ("vulnerability_id", "vulnerabilities", "detail", "status"))
-        base["cves"] = common.cves(*tags, *told)
+        base["cves"] = common.cves(*tags, *(cells[c] for c in self.telling))
         if self.of.services:
             if base["ip"] is None:
-                return Reject(offset, "address", "a service without an address", sample)
+                return _reject(offset, "address", "a service without an address", cells)
             if base["port"] is None and (written := self._first("port", cells)[1]):
-                return Reject(offset, "port", f"the port is {written[:40]!r}", sample)
+                return _reject(offset, "port", f"the port is {written[:40]!r}", cells)
             self._service(base, cells)
         if self.of.events:
             self._event(base, cells, used)
@@ -139,8 +147,11 @@ class _Work:
 
     def _first(self, ours: str, cells: dict[str, str]) -> tuple[str, str]:
         """The column that fills ours, and what stands there."""
-        column = next((c for c in self.names[ours] if cells.get(c, "").strip()), "")
-        return column, cells.get(column, "").strip()
+        for column in self.names[ours]:
+            written = cells[column].strip()
+            if written:
+                return column, written
+        return "", ""
 
     def _made(self, ours: str, make: Callable[[Any], Any], cells: dict[str, str], used: set[str]) -> Any:
         """A column as `make` makes it; what it makes nothing of stays findable in `extra`."""
@@ -155,7 +166,7 @@ class _Work:
             ours: common.long_text(_some(cells, columns))
             if ours == "banner"
             else common.text(_some(cells, columns))
-            for ours, columns in _SERVICE.items()
+            for ours, columns in self.service.items()
         }
         certificate, more = common.prints(
             "certificate", [cells.get("sha256_fingerprint"), cells.get("sha1_fingerprint")]
@@ -180,14 +191,14 @@ class _Work:
             "dst_ip": self._made("dst_ip", lambda v: packed(v[:80]), cells, used),
             "dst_port": self._made("dst_port", common.port, cells, used),
         }  # fmt: skip
-        for ours, columns in _EVENT.items():
+        for ours, columns in self.event.items():
             row[ours] = common.text(_first_used(cells, columns, used))
         if not row["malware"] and self.of.taxonomy in _COUNTED:
             row["malware"] = common.text(_first_used(cells, ("infection",), used))
         if not row["domain"] and _some(cells, ("url",)):
             row["domain"] = common.text(_first_used(cells, ("hostname",), used))
-        row["url"] = _url(cells, used)
-        row["hashes"] = _hashes(cells, used)
+        row["url"] = _url(self.urls, cells, used)
+        row["hashes"] = _hashes(self.hashes, cells, used)
         row["techniques"] = common.texts(_TECHNIQUE.findall(cells.get("threat_technique_id", "").upper()))
         self._login(row, cells, used)
         row["extra"] = as_json({k: v for k, v in cells.items() if v and k not in used})
@@ -226,20 +237,29 @@ def _first_used(cells: dict[str, str], columns: tuple[str, ...], used: set[str])
     return cells.get(column, "")
 
 
-def _url(cells: dict[str, str], used: set[str]) -> str | None:
-    for column in _URLS:
-        value = cells.get(column, "").strip()
+def _url(columns: tuple[str, ...], cells: dict[str, str], used: set[str]) -> str | None:
+    for column in columns:
+        value = cells[column].strip()
         if "://" in value[:20] and len(value) <= 8192:
             used.add(column)
             return common.text(value, 8192)
     return None
 
 
-def _hashes(cells: dict[str, str], used: set[str]) -> list[str] | None:
+def _hashes(columns: tuple[tuple[str, str], ...], cells: dict[str, str], used: set[str]) -> list[str] | None:
     out = []
-    for column, value in cells.items():
-        found = _HASH.fullmatch(column)
-        if found and value.strip():
+    for column, kind in columns:
+        value = cells[column].strip()
+        if value:
             used.add(column)
-            out.append(typed(found[1], value.strip()[:200]))
+            out.append(typed(kind, value[:200]))
     return out or None
+
+
+def _present(names: dict[str, tuple[str, ...]], there: set[str]) -> dict[str, tuple[str, ...]]:
+    """The columns of `names` that a report has."""
+    return {ours: tuple(c for c in columns if c in there) for ours, columns in names.items()}
+
+
+def _reject(offset: int, reason: str, detail: str, cells: dict[str, str]) -> Reject:
+    return Reject(offset, reason, detail, ",".join(cells.values())[:64].encode("utf-8", "replace"))

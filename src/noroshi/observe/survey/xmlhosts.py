@@ -20,13 +20,13 @@ TOKEN: Final = 16 << 20
 DEPTH: Final = 64
 """Elements within each other at most; nmap's tables of scripts reach some ten."""
 HOST: Final = 32 << 20
-"""Characters of attributes and texts that are kept of one host beside its ports, and of one port."""
+"""Bytes that are kept of one host beside its ports, and of one port."""
 NODES: Final = 50_000
 """Elements that are kept of one host beside its ports, and of one port."""
 PORTS: Final = 3 * 65_536
 """Ports of one host at most: all of TCP, UDP and SCTP."""
 ALL_PORTS: Final = 128 << 20
-"""Characters of all ports of one host together that are kept."""
+"""Bytes of all ports of one host together that are kept."""
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class _Work:
         self.depth = 0
         self.done: list[Host | Reject] = []
         self.ports: list[Any] = []
-        self.size = self.nodes = self.port_size = self.port_nodes = self.all_ports = self.lost = 0
+        self.nodes = self.port_nodes = self.port_at = self.all_ports = self.lost = 0
         self.in_port = False
 
     def take(self) -> list[Host | Reject]:
@@ -152,26 +152,28 @@ class _Work:
             if tag == "host":
                 self.stack.append(Node(tag, attrib, self.parser.CurrentByteIndex))
             return
+        at: int = self.parser.CurrentByteIndex
         if tag == "port" and not self.in_port:
-            self.in_port, self.port_size, self.port_nodes = True, 0, 0
-        node = Node(tag, attrib, self.parser.CurrentByteIndex)
-        if self._room(sum(map(len, attrib.values())) + len(tag), 1):
+            self.in_port, self.port_at, self.port_nodes = True, at, 0
+        node = Node(tag, attrib, at)
+        if self._room(at):
             self.stack[-1].children.append(node)
         self.stack.append(node)
 
-    def _room(self, size: int, nodes: int) -> bool:
-        """Counts what comes; False when there is too much of it to keep."""
+    def _room(self, at: int) -> bool:
+        """Counts an element; False when there is too much to keep. Without entities no element holds more
+        characters than it has bytes, so that offsets tell the size."""
         if self.in_port:
-            self.port_size, self.port_nodes = self.port_size + size, self.port_nodes + nodes
-            fits = self.port_size <= HOST and self.port_nodes <= NODES
+            self.port_nodes += 1
+            fits = self.port_nodes <= NODES and at - self.port_at <= HOST
         else:
-            self.size, self.nodes = self.size + size, self.nodes + nodes
-            fits = self.size <= HOST and self.nodes <= NODES
+            self.nodes += 1
+            fits = self.nodes <= NODES and at - self.stack[0].offset - self.all_ports <= HOST
         self.lost += not fits
         return fits
 
     def _data(self, data: str) -> None:
-        if self.stack and not data.isspace() and self._room(len(data), 0):
+        if self.stack and not data.isspace() and self._room(self.parser.CurrentByteIndex):
             self.stack[-1].text += data
 
     def _end(self, tag: str) -> None:
@@ -184,7 +186,7 @@ class _Work:
             parent = self.stack[-1]
             if parent.children and parent.children[-1] is node:
                 parent.children.pop()
-            self.all_ports += self.port_size
+            self.all_ports += self.parser.CurrentByteIndex - self.port_at
             if len(self.ports) < PORTS and self.all_ports <= ALL_PORTS:
                 self.ports.append(self.port(node))
             else:
@@ -198,5 +200,5 @@ class _Work:
             detail = f"a host with more than can be kept: {self.lost:,} elements or texts of it are missing"
             self.done.append(Reject(node.offset, "host-size", detail, count=self.lost))
         self.ports = []
-        self.size = self.nodes = self.port_size = self.port_nodes = self.all_ports = self.lost = 0
+        self.nodes = self.port_nodes = self.port_at = self.all_ports = self.lost = 0
         self.in_port = False

@@ -57,16 +57,16 @@ class ZmapSensor:
 
 
 def _row(offset: int, cells: dict[str, str], reading: Reading) -> dict[str, Any] | Reject:
-    sample = ",".join(cells.values())[:64].encode("utf-8", "replace")
-    ip = packed(cells.get("saddr", "")[:80])
+    address = cells.get("saddr", "")[:80]
+    ip = packed(address)
     if ip is None:
-        return Reject(offset, "address", f"saddr is {cells.get('saddr', '')[:80]!r}", sample)
+        return _reject(offset, "address", f"saddr is {address!r}", cells)
     ts = _time(cells, reading)
     if not in_time(ts, reading):
-        return Reject(offset, "time", "an answer before 1990 or after the file was written", sample)
-    port = common.port(cells.get("sport") or "0")
+        return _reject(offset, "time", "an answer before 1990 or after the file was written", cells)
+    port = common.port(cells.get("sport") or 0)
     if port is None:
-        return Reject(offset, "port", f"sport is {cells['sport'][:40]!r}", sample)
+        return _reject(offset, "port", f"sport is {cells['sport'][:40]!r}", cells)
     kind = (cells.get("classification") or "").strip().lower()
     success = (cells.get("success") or "").strip()
     protocol = _PROTOCOLS.get(kind, 17 if cells.get("udp_pkt_size") else 1 if cells.get("icmp_type") else 0)
@@ -84,7 +84,7 @@ def _time(cells: dict[str, str], reading: Reading) -> int | None:
     """Time of the answer; the file's own date when it carries none."""
     seconds = cells.get("timestamp_ts", "").strip()
     if seconds:
-        whole, part = common.integer(seconds), common.integer(cells.get("timestamp_us") or "0")
+        whole, part = common.integer(seconds), common.integer(cells.get("timestamp_us") or 0)
         return (
             None
             if whole is None or part is None or abs(whole) > 10**11
@@ -94,3 +94,7 @@ def _time(cells: dict[str, str], reading: Reading) -> int | None:
     if written:
         return micros(written[:64])
     return reading.source_date_us
+
+
+def _reject(offset: int, reason: str, detail: str, cells: dict[str, str]) -> Reject:
+    return Reject(offset, reason, detail, ",".join(cells.values())[:64].encode("utf-8", "replace"))
