@@ -45,6 +45,7 @@ SENSORS: dict[str, str] = {
     # Loose formats last: what they know by its content, others know better.
     "ioc-csv": "noroshi.observe.intel.iocs_csv:IocCsvSensor",
     "ioc-list": "noroshi.observe.intel.iocs:IocListSensor",
+    "report": "noroshi.observe.intel.report_text:ReportSensor",
 }
 
 # In the order they run: a later one may read what an earlier one left as findings of the same day.
