@@ -187,4 +187,23 @@ ALERTS = Table(
     ),
 )
 
-NETWORK = (CONNECTIONS, DNS, HTTP, TLS, SSH, CERTIFICATES, ALERTS)
+MASKED_PACKETS = Table(
+    name="masked_packets",
+    doc=(
+        "Packets of data sets that hide the addresses (NICT Darknet Dataset 2022): hashes tell sources apart inside "
+        "one data set, and link to nothing else."
+    ),
+    time="ts",
+    sort=("src_hash", "ts"),
+    columns=(
+        TS,
+        Column("src_hash", "string", "What stands for the source address."),
+        Column("src_net_hash", "string", "What stands for the upper 16 bits of the source address.", "", True),
+        Column("dst_low", "int32", "Lower 16 bits of the destination address.", "", True),
+        Column("dst_port", "int32", "Destination port; 0 where there is none."),
+        _PROTOCOL,
+        *LAST,
+    ),
+)
+
+NETWORK = (CONNECTIONS, DNS, HTTP, TLS, SSH, CERTIFICATES, ALERTS, MASKED_PACKETS)

@@ -10,6 +10,8 @@ import numpy as np
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading
 from noroshi.model.tables import TABLES
+from noroshi.observe.lines import Block
+from noroshi.observe.netlog.delimited import Part, line_of
 from noroshi.observe.netlog.values import (
     Ints,
     Mask,
@@ -21,11 +23,13 @@ from noroshi.observe.netlog.values import (
     like,
     pack_addresses,
     plain_text,
+    port_number,
     protocol_number,
     times,
     ts_type,
 )  # fmt: skip
 from noroshi.observe.rows import DAY_US, EARLIEST_US
+from noroshi.observe.rows import micros as instant
 
 _LONGEST_SPAN_S: Final = 3.2e9
 """A hundred years: a duration beyond is no duration."""
@@ -83,6 +87,41 @@ class Rowset:
         ended = began + np.rint(np.where(good, seconds, 0) * 1e6).astype(np.int64)
         self.fail(ended > self._latest_us, "time", "ends more than a day after the source's date")
         return ended
+
+    def stamps(self, name: str) -> Ints:
+        """µs since 1970 of a required time in words (no zone: UTC) or seconds; the same limits as `micros`."""
+        texts = plain_text(self.text(name))
+        try:
+            pc = compute()
+            even = pc.replace_substring(texts.fill_null(""), "/", "-")
+            us = even.cast(ts_type()).cast("int64").to_numpy()
+        except ValueError:
+            found = [instant((t or "").replace("/", "-")) for t in texts.to_pylist()]
+            us = np.array([-1 if x is None else x for x in found], np.int64)
+        good = (us >= EARLIEST_US) & (us <= self._latest_us)
+        self.fail(~good, "time", f"{name} is no time between 1990 and a day after the source's date")
+        return np.where(good, us, 0)
+
+    def ports(self, source: str, destination: str) -> tuple[Any, Any]:
+        """Ports that stand as texts, as flow tools print them.
+
+        `8.0` is an ICMP type and code (source and destination port here, as in Zeek's logs), 0x0008 a number too;
+        null is 0. Names of services fail.
+        """
+        import pyarrow as pa
+
+        found: list[Any] = []
+        for name in (source, destination):
+            texts = coded(self.text(name))
+            values = [port_number(t) for t in texts.dictionary.to_pylist()]
+            table = np.array([*values, (0, -1)], np.int64).reshape(-1, 2)
+            rows = table[texts.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)]
+            self.fail(rows[:, 0] < 0, "port", f"{name} is no port")
+            found.append(rows)
+        (first, _), (last, code) = found[0].T, found[1].T
+        pair = code >= 0
+        first, last = np.where(pair, last, first), np.where(pair, code, last)
+        return pa.array(first.clip(0), pa.int32()), pa.array(last.clip(0), pa.int32())
 
     def moment(self, name: str) -> Any:
         """A time that may be missing or stand anywhere (a certificate's), as timestamps; nonsense is null."""
@@ -224,3 +263,9 @@ class Rowset:
         for i in sorted(self._why):
             reason, detail = self._why[i]
             yield Reject(int(self.offsets[i]), reason, detail, self._line(i))
+
+
+def rowset(block: Block, part: Part, reading: Reading) -> Rowset:
+    """The rows of a part of a block, with where they stand."""
+    rows = part.rows
+    return Rowset(part.raw, block.offsets[rows], lambda i: line_of(block, int(rows[i])), reading)

@@ -244,6 +244,8 @@ def _row(found: Sequence[bytes], layout: Layout, places: dict[str, int]) -> tupl
 
 
 def _value(text: str, kind: str, layout: Layout) -> Any:
+    if kind in ("int", "float"):
+        text = text.strip()  # some tools pad their columns
     if kind == "int":
         if not _INT.fullmatch(text) or not -_INT64 <= int(text) < _INT64:
             raise ValueError

@@ -24,6 +24,7 @@ PROTOCOLS: Final[Mapping[str, int]] = {
 """`unknown_transport` is Zeek's word for what it did not look into; 255 is IANA's reserved number."""
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOTTED: Final = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
+_PORT = re.compile(r"0x([0-9a-fA-F]{1,4})|([0-9]{1,5})(?:\.([0-9]{1,3}))?")
 _CVE = re.compile(r"CVE[-_ ]?(\d{4})-(\d{4,19})", re.IGNORECASE)
 
 
@@ -40,6 +41,18 @@ def protocol_number(name: str | None) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= 3:
         return int(text) if int(text) <= 255 else None
     return PROTOCOLS.get(text)
+
+
+def port_number(text: str | None) -> tuple[int, int]:
+    """(port, -1) of a port in text, (type, code) of an ICMP pair as `8.0`, (-1, -1) of anything else."""
+    found = _PORT.fullmatch((text or "").strip())
+    if not found:
+        return -1, -1
+    number = int(found[1], 16) if found[1] else int(found[2])
+    code = int(found[3]) if found[3] else -1
+    if number > 65_535 or code > 255 or (code >= 0 and number > 255):
+        return -1, -1
+    return number, code
 
 
 def cves_in(text: str | None) -> list[str] | None:

@@ -14,8 +14,8 @@ from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.lines import Block, blocks
 from noroshi.observe.netlog import zeeklogs
-from noroshi.observe.netlog.columns import Rowset
-from noroshi.observe.netlog.delimited import MOST_FIELDS, Layout, Part, line_of, parts, unescape
+from noroshi.observe.netlog.columns import rowset
+from noroshi.observe.netlog.delimited import MOST_FIELDS, Layout, line_of, parts, unescape
 
 _UNKNOWN: Final = "unknown-log"
 
@@ -183,9 +183,3 @@ def _lines(
         yield Reject(
             offset, _UNKNOWN, f"{named} is none of Zeek's, by its fields", line_of(block, first), count
         )
-
-
-def rowset(block: Block, part: Part, reading: Reading) -> Rowset:
-    """The rows of a part, with where they stand."""
-    rows = part.rows
-    return Rowset(part.raw, block.offsets[rows], lambda i: line_of(block, int(rows[i])), reading)
