@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noroshi.ask import networks
-from noroshi.ask.head import head
 from noroshi.ask.rows import Value
 from noroshi.lake.look import has
 from noroshi.model import address
@@ -63,8 +62,8 @@ class Context:
         return {k: (list(v) if isinstance(v, tuple) else v) for k, v in vars(self).items() if v}
 
 
-def context(shot: Snapshot, links: Links, what: Value, own: Own) -> Context:
-    """The context of an observable."""
+def context(shot: Snapshot, links: Links, what: Value, own: Own, *, often: bool = False) -> Context:
+    """The context of an observable. often: many are asked, so that loading all networks pays."""
     above = list(containers(*_plain(what)))
     below = list(_below(what))
     known = links.common([key64(*o) for o in (_plain(what), *above, *below)])
@@ -78,7 +77,7 @@ def context(shot: Snapshot, links: Links, what: Value, own: Own) -> Context:
             assets += _rows(shot, "assets", observable)
     ranges = _ranges(what)
     return Context(
-        network=_network(shot, what, own), special=_special(what),
+        network=_network(shot, what, own, often=often), special=_special(what),
         own=tuple(_own(ranges, own)) if ranges else (),
         assets=tuple(assets), warninglists=tuple(listed),
         within=tuple(_told(links, o) for o in above if o in stand),
@@ -149,12 +148,14 @@ def _own(span: tuple[bytes, bytes], own: Own) -> Iterator[str]:
                 yield f"{name}: {prefix}" if name else prefix
 
 
-def _network(shot: Snapshot, what: Value, own: Own) -> dict[str, Any]:
+def _network(shot: Snapshot, what: Value, own: Own, *, often: bool) -> dict[str, Any]:
     span = _ranges(what)
     if span is None:
         return {}
     out: dict[str, Any] = {}
-    place = networks.lookup(shot, [span[0]])[0] if has(shot, "networks") else None
+    # Few addresses are asked by SQL, some 20 ms; more of them load an index, once and for a second.
+    asked = [span[0]] * (networks.FEW + 1 if often else 1)
+    place = networks.lookup(shot, asked)[0] if has(shot, "networks") else None
     if place:
         out = {
             "network": place.network, "asn": place.asn, "as_name": place.as_name, "country": place.country,
@@ -214,9 +215,11 @@ def _listed(shot: Snapshot, observable: Observable, what: Value, *, exact: bool)
 
 
 def _told(links: Links, observable: Observable) -> dict[str, Any]:
-    stands = head(links.of(*observable), {})
-    return {"kind": observable[0], "value": observable[1], "count": stands.count,
-            "tables": sorted({s.table for s in stands.stands})}  # fmt: skip
+    rows = links.of(*observable)
+    return {
+        "kind": observable[0], "value": observable[1], "count": sum(rows["count"].to_pylist()),
+        "tables": sorted(set(rows["table"].to_pylist())),
+    }  # fmt: skip
 
 
 def _announced(shot: Snapshot, links: Links, what: Value) -> dict[str, Any]:

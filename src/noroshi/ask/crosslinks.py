@@ -12,9 +12,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from noroshi.ask.context import Context
-from noroshi.ask.head import Head, head
+from noroshi.ask.head import Head
 from noroshi.ask.rows import Found, Value
-from noroshi.model.observable import implied
+from noroshi.lake.look import has
+from noroshi.model.observable import implied, key64
 
 if TYPE_CHECKING:
     from noroshi.lake.heads import Links
@@ -47,9 +48,13 @@ class Case:
             for row in f.rows.to_pylist()
         ]  # fmt: skip
 
-    def look(self, kind: str, value: str) -> Head:
-        """Where another value stands."""
-        return head(self.links.of(kind, value), {})
+    def stands(self, kind: str, value: str, table: str) -> bool:
+        """True when another value stands in that table."""
+        if not has(self.shot, table):
+            return False
+        key = key64(kind, value)
+        common = self.links.common([key]).get(key)
+        return common is not None and common.stands_in(table)
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def _affecting(case: Case, cpe: str) -> list[dict[str, Any]]:
 
     ids: dict[str, None] = {}
     for name in _bare(cpe):
-        if not case.look("cpe", name).in_tables("affected"):
+        if not case.stands("cpe", name, "affected"):
             continue
         rows, _ = look(case.shot, "affected", "cpe", name, name, ("id", "status"), 500)
         ids |= dict.fromkeys(r["id"] for r in rows.to_pylist() if r["status"] != "unaffected")
@@ -202,7 +207,7 @@ def _products(case: Case, kind: str, value: str) -> list[str]:
     """Products whose bill of materials contains it."""
     from noroshi.lake.look import look
 
-    if not case.look(kind, value).in_tables("components"):
+    if not case.stands(kind, value, "components"):
         return []
     columns = ("product", "product_version", "document")
     rows, _ = look(case.shot, "components", kind, value, value, columns, 50)
@@ -270,7 +275,7 @@ def _ports(case: Case) -> set[str]:
     rows = case.rows("services")
     cpes = dict.fromkeys(r["cpe"] for r in case.rows("affected") if r.get("cpe"))
     for cpe in list(dict.fromkeys(b for c in cpes for b in _bare(c)))[:LOOKS]:
-        if case.look("cpe", cpe).in_tables("services"):
+        if case.stands("cpe", cpe, "services"):
             rows += look(case.shot, "services", "cpes", cpe, cpe, ("port", "protocol"), 50)[0].to_pylist()
     return {f"{protocols[r['protocol']]}/{r['port']}" for r in rows if r["protocol"] in protocols}
 

@@ -23,7 +23,7 @@ from noroshi.ask.rows import Found, Names, Value, newest
 from noroshi.model import address
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, iso
-from noroshi.model.observable import CANONICAL, canonical, guesses
+from noroshi.model.observable import CANONICAL, canonical, guesses, key64
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +36,8 @@ OLDEST = 20
 """Oldest rows looked at for what stands beside a value; they are not shown."""
 MOST_RELATED = 20
 TOP_ADDRESSES = 20
+OFTEN = 3
+"""Questions after which more are to be expected: a page or a service, not one command."""
 HEAVY = 100_000
 """Link rows from which an answer calls its value heavy: counts stay exact, rows are samples."""
 _SECRET = frozenset({"password"})
@@ -115,6 +117,7 @@ class Pivots:
         from noroshi.lake.heads import Links
 
         self.shot, self.own = shot, own or Own()
+        self.asked = 0
         self.links: Links = Links(shot)
         runs = {r.run_id: r for r in shot.runs()}
         self.sources = {i: r.source for i, r in runs.items()}
@@ -138,7 +141,8 @@ class Pivots:
         old = [s for s in stands.stands if _more(s, found)]
         oldest = newest(self.shot, what, old, OLDEST, oldest=True) if old else []
         beside = related(self.shot, self.links, what, [*found, *oldest], MOST_RELATED, self.unseen)
-        around = context(self.shot, self.links, what, self.own)
+        self.asked += 1
+        around = context(self.shot, self.links, what, self.own, often=self.asked > OFTEN)
         findings = [] if self._is_unseen(what) else about(self.shot, what.kind, what.value)
         case = Case(self.shot, self.links, what, stands, found, around, findings)
         top, distinct = _addresses(links) if what.kind == "prefix" else ((), 0)
@@ -167,7 +171,10 @@ class Pivots:
     ) -> tuple[Value, pa.Table, tuple[tuple[str, int], ...]]:
         """What the text is: of several kinds it can be, the one with the most observations."""
         options = self._options(text, kind)
-        asked = [(what, self._links(what, since)) for what in options]
+        keys = [key64(w.kind, w.value) for w in options]
+        stands = self.links.common(keys) if len(options) > 1 else dict.fromkeys(keys)
+        likely = [w for w, key in zip(options, keys, strict=True) if key in stands or w.keys]
+        asked = [(what, self._links(what, since)) for what in likely or options[:1]]
         known = [(w, rows, _count(rows)) for w, rows in asked if rows.num_rows]
         if not known:
             return (*asked[0], ())
