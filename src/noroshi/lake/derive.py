@@ -98,7 +98,8 @@ class Deriver:
         if not link.kind_from:
             return codes, [self._observables(link.kind, v) for v in values]
         of_row, kinds = _coded(batch.column(link.kind_from))
-        kind = of_row[parent] if parent.size else of_row
+        # A batch of lists that are all empty has no items and no parents either.
+        kind = of_row[parent] if batch.table.column(link.column).type == "strings" else of_row
         pair = np.where((codes >= 0) & (kind >= 0), codes.astype(np.int64) * (len(kinds) or 1) + kind, -1)
         entry, distinct = _interned(pair)
         places = [divmod(p, len(kinds) or 1) for p in distinct]
