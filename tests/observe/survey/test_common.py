@@ -81,3 +81,20 @@ def test_hassh_of_a_server() -> None:
     assert common.hassh(["a", "b"], ["c"], ["d"], ["none"]) == want
     assert common.hassh("a,b", "c", "d", "none") == want
     assert common.hassh(None, ["c"], ["d"], ["none"]) is None
+
+
+def test_servers_name_themselves() -> None:
+    assert common.server_header("Apache/2.4.6 (CentOS)") == ("Apache", "2.4.6")
+    assert common.server_header("Virtual Web 0.9") == ("Virtual Web 0.9", None)
+    assert common.server_header("(x)") == ("(x)", None)
+
+
+def test_heavy_rows_are_handed_on_before_they_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "WEIGHT", 1000)
+    rows = common.Gathered()
+    rows.add("services", scanner="x" * 600, offset=1)
+    assert list(rows.ready()) == []
+    rows.add("services", scanner="x", hostnames=["y" * 300, "z" * 300], offset=2)
+    (batch,) = rows.ready()
+    assert batch.rows.num_rows == 2
+    assert list(rows.rest()) == []

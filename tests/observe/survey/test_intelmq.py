@@ -97,6 +97,12 @@ def test_pretty_printed_events() -> None:
         assert data[row["offset"] :].lstrip().startswith(b"{")
 
 
+def test_passwords_stand_nowhere_but_in_logins() -> None:
+    event = {"source.ip": "192.0.2.1", "classification.type": "brute-force", "extra.password": "s3cret-Pa55"}
+    (row,) = read(IntelmqSensor(), json.dumps(event).encode()).rows
+    assert json.loads(row["extra"]) == {"extra.password": "(withheld)"}
+
+
 def test_what_is_rejected() -> None:
     base = {"source.ip": "192.0.2.1", "classification.type": "x", "time.source": "2024-05-14T01:02:03+00:00"}
     bad = [

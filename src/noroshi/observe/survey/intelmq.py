@@ -15,7 +15,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tlp import Tlp, parse, strictest
 from noroshi.observe.csvrows import header, rows
 from noroshi.observe.jsonlines import first_object
-from noroshi.observe.rows import Rows, in_time, micros, packed
+from noroshi.observe.rows import in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.extra import as_json
 from noroshi.observe.survey.records import records
@@ -37,6 +37,8 @@ _TELLING: Final = frozenset(
 )  # fmt: skip
 _DEEP: Final = 20
 """Objects within each other that are made into dotted names; deeper ones stay as they are."""
+_WITHHELD: Final = "(withheld)"
+"""Stands for a password: those are kept in `logins` only, and an event is none."""
 _HASHES: Final = ("md5", "sha1", "sha256")
 
 
@@ -59,7 +61,7 @@ class IntelmqSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `events` per event."""
-        out = Rows()
+        out = common.Gathered()
         start = reading.head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n[,")
         source = records(reading) if start.startswith(b"{") else rows(reading)
         for item in source:
@@ -135,7 +137,8 @@ def _row(offset: int, event: dict[str, Any], reading: Reading) -> dict[str, Any]
         *(str(v)[:4_000] for k, v in event.items() if k != "raw" and isinstance(v, str | list))
     )
     row["tlp"] = _marking(take)
-    row["extra"] = as_json({k: v for k, v in event.items() if k not in take.taken and k != "__type"})
+    rest = {k: v for k, v in event.items() if k not in take.taken and k != "__type"}
+    row["extra"] = as_json({k: _WITHHELD if k.lower().endswith("password") else v for k, v in rest.items()})
     return row
 
 

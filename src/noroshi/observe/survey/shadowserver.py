@@ -10,7 +10,7 @@ from noroshi.model.observable import typed
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.csvrows import header, rows
-from noroshi.observe.rows import Rows, in_time, micros, packed
+from noroshi.observe.rows import in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.extra import as_json
 from noroshi.observe.survey.shadowserver_types import Report, from_file_name, load, report
@@ -41,14 +41,18 @@ _MADE: Final[dict[str, Callable[[Any], Any]]] = {
 }  # fmt: skip
 _TECHNIQUE: Final = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 _SERVICE: Final[dict[str, tuple[str, ...]]] = {
-    "vendor": ("device_vendor", "vendor"), "model": ("device_model",),
-    "product": ("serverid_software", "product", "product_name", "server", "server_type", "server_name", "servername"),
-    "version": ("serverid_version", "product_version", "version", "server_version", "device_version"),
-    "device": ("device_type",), "os": ("os", "os_name", "operating_system", "system_type", "system"),
+    "vendor": ("device_vendor", "vendor", "manufacturer", "manufacturername"),
+    "model": ("device_model", "modelfull", "modelshort", "model", "printer_make_and_model"),
+    "product": ("serverid_software", "product", "product_name", "productname", "software", "server", "server_type"),
+    "version": ("product_version", "server_version", "couchdb_version", "git_version", "smb_version_string",
+                "printer_firmware_version", "firmware", "firmwarerev", "version", "device_version"),
+    "device": ("device_type",), "os": ("os", "os_name", "operating_system", "system"),
     "title": ("http_title", "html_title", "title", "page_title"),
     "banner": ("banner", "serverid_raw", "raw_response", "sysdesc", "response", "http"),
 }  # fmt: skip
 """Columns of scans that fill ours, the first that says something."""
+_PROTOCOL_VERSION: Final = frozenset({"coap", "ipmi", "msrpc", "nat_pmp", "slp", "snmp", "ssdp"})
+"""Scans whose `version` is the protocol's, not a product's."""
 _EVENT: Final[dict[str, tuple[str, ...]]] = {
     "malware": ("family", "ransomware"), "domain": ("domain", "http_host", "query", "request", "website"),
     "email": ("email",), "description": ("detail", "reason", "attack", "subject"),
@@ -100,7 +104,7 @@ class _Work:
     """One report being read."""
 
     def __init__(self, of: Report, reading: Reading, columns: list[str]) -> None:
-        self.of, self.reading, self.out = of, reading, Rows()
+        self.of, self.reading, self.out = of, reading, common.Gathered()
         self.feed = f"shadowserver:{of.name}" if of.name else "shadowserver"
         there = set(columns)
         if of.mapping:
@@ -176,6 +180,11 @@ class _Work:
             [common.ssh_sha256(cells.get("server_host_key_sha256")),
              *common.ssh_digests(common.decoded(cells.get("server_host_key")))],
         )  # fmt: skip
+        if self.of.service in _PROTOCOL_VERSION and cells.get("version", "").strip() == found["version"]:
+            found["version"] = None
+        if found["product"] and found["product"] in (cells.get("server"), cells.get("server_type")):
+            found["product"], version = common.server_header(found["product"])
+            found["version"] = found["version"] or version
         row = base | found | {
             "port": base["port"] or 0, "protocol": base["protocol"] or 0, "state": "open",
             "service": self.of.service or common.text(cells.get("application")), "scanner": self.feed,

@@ -10,7 +10,7 @@ from noroshi.model.observable import typed
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.jsonlines import Lines, first_object
-from noroshi.observe.rows import Rows, in_time, micros, packed
+from noroshi.observe.rows import in_time, micros, packed
 from noroshi.observe.survey import common
 
 _PORTS: Final = {
@@ -56,7 +56,7 @@ class Zgrab2Sensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per module and target."""
-        out = Rows()
+        out = common.Gathered()
         for item in Lines[dict[str, Any]](dict).each(reading):
             if isinstance(item, Reject):
                 yield item
@@ -81,6 +81,9 @@ def _target(offset: int, record: dict[str, Any], reading: Reading) -> Iterator[d
     if not isinstance(data, dict) or not data:
         yield Reject(offset, "json-shape", "no data of any module", sample)
         return
+    if len(data) > common.MANY:
+        detail = f"{len(data):,} modules, of which {common.MANY:,} are read"
+        yield Reject(offset, "modules", detail, sample, len(data) - common.MANY)
     for name, found in list(data.items())[: common.MANY]:
         if not isinstance(found, dict):
             yield Reject(offset, "json-shape", f"module {name[:80]!r} holds no object", sample)
@@ -155,11 +158,11 @@ def _http_banner(response: dict[str, Any]) -> str | None:
 def _http(result: dict[str, Any]) -> dict[str, Any]:
     response = result.get("response")
     server = common.texts(common.dig(response, "headers", "server"))
-    product, _, version = (server[0] if server else "").partition(" ")[0].partition("/")
+    product, version = common.server_header(server[0]) if server else (None, None)
     body = common.dig(response, "body")
     title = _TITLE.search(body[:65_536]) if isinstance(body, str) else None
     return {
-        "product": product or None, "version": version or None,
+        "product": product, "version": version,
         "title": common.text(" ".join(title[1].split())) if title else None,
     }  # fmt: skip
 

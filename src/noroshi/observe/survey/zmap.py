@@ -8,7 +8,7 @@ from typing import Any, Final
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.csvrows import header, rows
-from noroshi.observe.rows import Rows, in_time, micros, packed
+from noroshi.observe.rows import in_time, micros, packed
 from noroshi.observe.survey import common
 
 _PROTOCOLS: Final = {
@@ -42,7 +42,7 @@ class ZmapSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per answer."""
-        out = Rows()
+        out = common.Gathered()
         for item in rows(reading):
             if isinstance(item, Reject):
                 yield item
