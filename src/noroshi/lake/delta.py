@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from noroshi.lake.disk import synced
 from noroshi.lake.errors import Conflict, locked, telling
 from noroshi.model.schema import Table
 
@@ -214,8 +216,10 @@ class Store:
             marks = None
             if mutex:
                 marks = [Transaction(mutex.name, max(mutex.value, 0) + 1, now)]
+            before = self._delta.version()
             self._commit(actions, marks, ATTEMPTS if mutex is None else 1)
             self._delta.update_incremental()
+            self._sync_log(before)
 
     def _commit(self, actions: list[Any], marks: list[Any] | None, attempts: int) -> None:
         """One commit; without a mutex it is tried again when another changed the table's columns meanwhile."""
@@ -234,6 +238,14 @@ class Store:
                 self._delta.update_incremental()
                 if not left:
                     raise Conflict(str(e), where=str(self.root), todo="Run the command again.") from e
+
+    def _sync_log(self, before: int) -> None:
+        """Waits until the commits after version `before` are on the disk: the engine does not."""
+        log = self.root / "_delta_log"
+        for version in range(before + 1, self._delta.version() + 1):
+            with contextlib.suppress(FileNotFoundError):  # cleaned up behind a checkpoint
+                synced(log / f"{version:020}.json")
+        synced(log)
 
     def vacuum(self, hours: int) -> list[str]:
         """Deletes files no commit has named for `hours`; what was deleted, relative to the table."""

@@ -10,13 +10,15 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from noroshi.lake import encoding
 from noroshi.lake.delta import Written
+from noroshi.lake.disk import synced
 from noroshi.lake.errors import disk
-from noroshi.lake.shape import by_day, plain, shaped, span
+from noroshi.lake.shape import by_day, day_numbers, plain, shaped, span
 from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
 from noroshi.model.tables import TABLES
@@ -26,6 +28,8 @@ QUEUE_BYTES = 48 << 20
 """Decoded rows waiting for a writer thread; write() blocks beyond this, which bounds memory."""
 OPEN_FILES = 8
 """Files one thread keeps open for one run: the days a batch of any sane capture touches at a time."""
+LATE_BYTES = 64 << 20
+"""Rows of batches that touch more days than that, kept back by a run until there are so many."""
 _GATHER_BYTES = 16 << 20
 
 # Kept in the log: what chooses files, and what other engines prune by.
@@ -92,6 +96,9 @@ class DataWriter:
         """Ends the file; what a commit needs to know of it. Raises OSError."""
         self._flush(last=True)
         self._out.close()
+        # On the disk before a commit names it: after a power loss the log must not know files that are empty.
+        synced(self.path)
+        synced(self.path.parent)
         return Written(self.rel, self.path.stat().st_size, self.rows, self.day, _statistics(self._footer[0]))
 
     def abort(self) -> None:
@@ -139,6 +146,8 @@ class Sink:
         self.pending = 0
         self.dead = False
         self._open: dict[tuple[int, str, date | None], DataWriter] = {}
+        self._late: dict[str, list[pa.Table]] = {}
+        self._late_bytes = 0
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
@@ -146,8 +155,27 @@ class Sink:
         """Writes a batch into this thread's files."""
         rows = shaped(table, rows, run_id)
         self.note(table, rows)
+        if table.partitioned and len(np.unique(day_numbers(table, rows))) > OPEN_FILES:
+            self._gather(table, rows)
+            return
         for day, part in by_day(table, rows):
             self._writer(table, day, part, thread).write(part)
+
+    def _gather(self, table: Table, rows: pa.Table) -> None:
+        """Keeps rows of many days back: written a batch at a time, each would leave as many small files."""
+        with self._lock:
+            self._late.setdefault(table.name, []).append(rows)
+            self._late_bytes += rows.nbytes
+            if self._late_bytes <= LATE_BYTES:
+                return
+        self.scatter()
+
+    def scatter(self) -> None:
+        """Writes the rows kept back, a file for each day, one after the other."""
+        with self._lock:
+            late, self._late, self._late_bytes = self._late, {}, 0
+        for name, parts in late.items():
+            self._days(TABLES[name], pa.concat_tables([plain(p) for p in parts]), ordered=False)
 
     def note(self, table: Table, rows: pa.Table) -> None:
         """Counts rows and widens the time span."""
@@ -176,11 +204,14 @@ class Sink:
 
     def whole(self, table: Table, rows: pa.Table) -> None:
         """Writes shaped rows as files of their own, in the table's order."""
+        self._days(table, rows, ordered=True)
+
+    def _days(self, table: Table, rows: pa.Table, *, ordered: bool) -> None:
         for day, part in by_day(table, rows):
-            if table.sort:
+            if ordered and table.sort:
                 part = part.sort_by([(name, "ascending") for name in table.sort])
             name = f"f-{self.name}-{next(self._numbers)}"
-            writer = DataWriter(self.lake, table, day, name, part, ordered=True)
+            writer = DataWriter(self.lake, table, day, name, part, ordered=ordered)
             with self._lock:
                 self._open[(-1, writer.rel, day)] = writer
             writer.write(part)
@@ -203,6 +234,7 @@ class Sink:
     def abort(self) -> None:
         """Deletes every file of the sink; only when none was committed."""
         self.dead = True
+        self._late = {}
         for writer in self._open.values():
             writer.abort()
         for table, files in self.written.items():
@@ -250,6 +282,9 @@ class Pool:
 
     def drain(self, sink: Sink) -> None:
         """Waits until the sink's batches are written and its files ended; raises LakeError if one failed."""
+        self._wait(sink)
+        sink.check()
+        self._put(sink, 0, lambda _thread: sink.scatter())
         self._wait(sink)
         sink.check()
         for key in sink.opened():
