@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pytest
+
 from noroshi.config import Config, File
 from noroshi.lake.handle import Lake
 from noroshi.work.ingest import ingest
-from tests.observe.survey.support import HERE, outside
+from tests.observe.survey.support import HERE, outside, sample
 
 
 def test_a_folder_of_surveys(tmp_path: Path) -> None:
@@ -40,6 +42,32 @@ def test_a_folder_of_surveys(tmp_path: Path) -> None:
     assert {"scanner": "shadowserver:scan_telnet"} in feeds
     marked = lake.snapshot().sql("SELECT tlp FROM events WHERE malware = 'mirai'").to_pylist()
     assert marked == [{"tlp": "red"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("zmap.csv", "services"),
+        ("shodan.jsonl", "services"),
+        ("zgrab2.jsonl", "services"),
+        ("intelmq.jsonl", "events"),
+    ],
+)
+def test_logs_that_grow_are_read_on(tmp_path: Path, name: str, table: str) -> None:
+    """A file stored in two parts gives the rows of the whole, with the same offsets."""
+    whole = sample(name)
+    if name == "zgrab2.jsonl":
+        whole = whole * 2
+    cut = whole.rindex(b"\n", 0, len(whole) - 1) + 1
+    lake, log = Lake.open(tmp_path / "lake"), tmp_path / name
+    for data in (whole[:cut], whole):
+        log.write_bytes(data)
+        (result,) = ingest(lake, [log], config=Config(File(), None))
+        assert not result.problem
+    once = Lake.open(tmp_path / "once")
+    ingest(once, [log], config=Config(File(), None))
+    ask = f"SELECT * EXCLUDE run_id FROM {table} ORDER BY ALL"
+    assert lake.snapshot().sql(ask).to_pylist() == once.snapshot().sql(ask).to_pylist()
 
 
 def test_a_schema_given_along(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +42,19 @@ def test_times_as_text_and_other_modules() -> None:
     assert (udp["protocol"], udp["state"]) == (17, "open")
 
 
+def test_json_lines_give_the_same_rows() -> None:
+    lines = sample("zmap.csv").decode().splitlines()
+    names = lines[0].split(",")
+    data = "\n".join(
+        json.dumps(dict(zip(names, line.split(","), strict=True))) for line in lines[1:]
+    ).encode()
+    assert ZmapSensor().sniff(data)
+    assert not ZmapSensor().sniff(b'{"ip": "192.0.2.1"}')
+    got, want = read(ZmapSensor(), data), read(ZmapSensor(), sample("zmap.csv"))
+    assert not got.rejects
+    assert [{**r, "offset": 0} for r in got.rows] == [{**r, "offset": 0} for r in want.rows]
+
+
 def test_what_is_rejected() -> None:
     data = (
         b"saddr,sport,timestamp_ts,timestamp_us\nx,1,1605000000,0\n192.0.2.1,-4,1605000000,0\n192.0.2.1,1,5,0\n"
@@ -54,6 +69,7 @@ def test_what_is_rejected() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes(noise: bytes) -> None:
     read(ZmapSensor(), sample("zmap.csv") + noise)
+    read(ZmapSensor(), b'{"saddr": "192.0.2.1", "sport": 4}\n{' + noise)
 
 
 @settings(max_examples=100, deadline=None)

@@ -23,11 +23,11 @@ _MARKS: Final = frozenset(
 """Columns that, beside `timestamp`, tell a report; three of them stand in every type published."""
 _FIELDS: Final = {
     "source.ip": "ip", "source.port": "port", "destination.ip": "dst_ip", "destination.port": "dst_port",
-    "source.asn": "asn", "source.geolocation.cc": "country", "protocol.transport": "protocol", "source.url": "url",
-    "source.fqdn": "domain", "malware.name": "malware", "product.vendor": "vendor", "product.name": "model",
-    "product.version": "version",
+    "source.asn": "asn", "source.geolocation.cc": "country", "protocol.transport": "protocol",
+    "source.fqdn": "domain", "source.account": "email", "product.vendor": "vendor", "product.name": "model",
 }  # fmt: skip
-"""Fields of IntelMQ (a mapping may name them) to columns of ours."""
+"""Fields of IntelMQ, which a mapping gives columns, to columns of ours. `malware.name` is not among them:
+mappings give it `infection` even where that names a probe."""
 _BY_NAME: Final[dict[str, tuple[str, ...]]] = {
     "ip": ("src_ip", "ip", "http_referer_ip"), "port": ("src_port", "port", "http_referer_port"),
     "dst_ip": ("dst_ip",), "dst_port": ("dst_port",), "protocol": ("protocol",),
@@ -111,11 +111,12 @@ class _Work:
             reading.counts["columns_not_in_schema"] = len(there.difference(of.mapping))
             reading.counts["columns_missing"] = len(set(of.mapping).difference(there))
         self.names = _present(_BY_NAME, there)
+        self.service, self.event = _present(_SERVICE, there), _present(_EVENT, there)
         for column, field in of.mapping.items():
             ours = _FIELDS.get(field, "")
-            if ours in self.names and column in there and column not in self.names[ours]:
-                self.names[ours] = (*self.names[ours], column)
-        self.service, self.event = _present(_SERVICE, there), _present(_EVENT, there)
+            for names in (self.names, self.service, self.event):
+                if ours in names and column in there and column not in names[ours]:
+                    names[ours] = (*names[ours], column)
         self.urls = tuple(c for c in _URLS if c in there)
         self.hashes = tuple((c, found[1]) for c in columns if (found := _HASH.fullmatch(c)))
         self.telling = tuple(c for c in _TELLING if c in there)

@@ -1,4 +1,4 @@
-"""ZMap's CSV, by its header: which addresses answered a probe, to `services`."""
+"""ZMap's CSV, by its header, and its JSON lines: which addresses answered a probe, to `services`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.csvrows import header, rows
+from noroshi.observe.jsonlines import Lines, first_object
 from noroshi.observe.rows import in_time, micros, packed
 from noroshi.observe.survey import common
 
@@ -26,24 +27,24 @@ _FIELDS: Final = frozenset(
 
 
 class ZmapSensor:
-    """CSV output of ZMap with a header; a list of addresses without one is not taken for ZMap's."""
+    """CSV output of ZMap with a header (a list of addresses without one is not taken for ZMap's) and JSON."""
 
     name = "zmap"
     version = 1
-    doc = "ZMap's CSV with its header (saddr, sport, classification, success, timestamp_ts, ...)."
+    doc = "ZMap's CSV with its header (saddr, sport, classification, success, ...) and its JSON lines."
     tables = ("services",)
     grows = True
 
     def sniff(self, head: bytes) -> bool:
-        """True when the header names `saddr` and, if more, mostly fields of ZMap."""
-        names = header(head) or []
+        """True when the header, or the first object, names `saddr` and, if more, mostly fields of ZMap."""
+        names = list(first_object(head) or ()) if _is_json(head) else header(head) or []
         known = _FIELDS.intersection(names)
         return "saddr" in known and 2 * len(known) > len(names)
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per answer."""
         out = common.Gathered()
-        for item in rows(reading):
+        for item in _from_json(reading) if _is_json(reading.head) else rows(reading):
             if isinstance(item, Reject):
                 yield item
                 continue
@@ -54,6 +55,18 @@ class ZmapSensor:
                 out.add("services", **found)
                 yield from out.ready()
         yield from out.rest()
+
+
+def _is_json(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+
+
+def _from_json(reading: Reading) -> Iterator[tuple[int, dict[str, str]] | Reject]:
+    for item in Lines[dict[str, Any]](dict).each(reading):
+        if isinstance(item, Reject):
+            yield item
+        else:
+            yield item[0], {k: common.long_text(v) or "" for k, v in item[1].items()}
 
 
 def _row(offset: int, cells: dict[str, str], reading: Reading) -> dict[str, Any] | Reject:
