@@ -62,10 +62,11 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--settle", type=Seconds(), default="60s", show_default=True,
               help="With --follow: a file unchanged for this long is finished.")  # fmt: skip
 @click.option("--once", is_flag=True, help="With --follow: store what is finished now and end, for cron.")
+@click.option("--no-compact", is_flag=True, help="Leave small files unsorted, for `noroshi lake compact`.")
 def command(
     state: State, paths: tuple[str, ...], as_format: str | None, tlp: str | None, source_name: str | None,
     workers: int | None, mapping: Path | None, schema: Path | None, follow: Path | None, settle: float,
-    once: bool,
+    once: bool, no_compact: bool,
 ) -> int:  # fmt: skip
     """Finds out what each PATH is (a capture, a folder of them, - for standard input) and stores it.
 
@@ -80,6 +81,7 @@ def command(
     given: dict[str, Any] = {
         "as_format": as_format, "tlp": parse(tlp) if tlp else None, "source_name": source_name,
         "workers": workers,
+        "compact": not no_compact,
         "options": {name: path for name, path in (("mapping", mapping), ("schema", schema)) if path},
     }  # fmt: skip
     if follow:

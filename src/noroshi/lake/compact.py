@@ -44,19 +44,25 @@ FILE_ROWS = 4_000_000
 MEMORY = 1_000_000_000
 """Bytes the engine may use while sorting; the rest is spilled to the lake's folder."""
 
+AT_ONCE = 200
+"""Partitions that are compacted because it is needed, at most: a log of ten thousand days must not hold up those who
+ingest, each partition costs a commit. The rest comes next time, or by `noroshi lake compact`."""
+
 _STEP_ROWS = FRESH_GROUP
 """Rows taken from the engine at a time."""
 
 
 def needed(lake: Lake) -> list[tuple[str, date | None]]:
-    """Partitions (table, day) with too many files, or of a day that is over and not yet one sorted set."""
+    """Partitions (table, day) with too many files, or of a day that is over and not yet one sorted set; those with
+    the most files first."""
     today = datetime.now(UTC).date()
-    out = []
+    out: list[tuple[int, str, date | None]] = []
     for name, store in lake.stores.items():
         for day, files in _partitions(store.files()).items():
             if _worth(name, day, files, today):
-                out.append((name, day))
-    return out
+                out.append((-len(files), name, day))
+    out.sort(key=lambda entry: entry[0])
+    return [(name, day) for _, name, day in out]
 
 
 def _worth(name: str, day: date | None, files: Sequence[DataFile], today: date) -> bool:
@@ -72,7 +78,7 @@ def _worth(name: str, day: date | None, files: Sequence[DataFile], today: date) 
 
 def compact(lake: Lake, table: str | None, *, only_needed: bool) -> dict[str, int]:
     """Compacts one table or all; rows rewritten by table. See Lake.compact."""
-    wanted = needed(lake) if only_needed else None
+    wanted = set(needed(lake)[:AT_ONCE]) if only_needed else None
     out: dict[str, int] = {}
     for name, store in lake.stores.items():
         if table not in (None, name):

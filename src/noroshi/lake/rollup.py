@@ -27,6 +27,8 @@ _SLOTS: Final = 1 << 16
 SHARE: Final = 2000
 """A port with less than 1/2000 of its hour counts as the rest: at most 2,000 rows an hour whatever is scanned."""
 SOURCE_ROLES: Final = ("src", "host")
+_EPOCH: Final = 719_163
+"""1970-01-01 as `date.toordinal` counts."""
 _HOUR_US: Final = 3_600_000_000
 _PORTED: Final = ("flows", "connections", "sessions", "logins", "alerts")
 
@@ -51,19 +53,20 @@ class Rollup:
         chosen = rows.filter(pc.and_(pc.equal(rows["kind"], pa.scalar("ip", pa.string())), sources))
         if not chosen.num_rows:
             return
-        parts = chosen.select(["table", "day"]).group_by(["table", "day"], use_threads=False).aggregate([])
-        for part in parts.to_pylist():
-            same = chosen.filter(
-                pc.and_(
-                    pc.equal(chosen["table"], pa.scalar(part["table"], pa.string())),
-                    pc.equal(chosen["day"], pa.scalar(part["day"], pa.date32())),
-                )
-            )
-            day = (part["table"], part["day"].toordinal())
+        # Sorted, so that a log of ten thousand days is cut once and not filtered as often.
+        coded: Any = chosen["table"].combine_chunks()
+        coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
+        tables = coded.dictionary.to_pylist()
+        days = chosen["day"].cast(pa.int32()).to_numpy().astype(np.int64)
+        group = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64) << 32 | days
+        order = np.argsort(group, kind="stable")
+        keys, counts, group = chosen["key"].to_numpy()[order], chosen["count"].to_numpy()[order], group[order]
+        starts = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]).tolist()
+        for start, end in zip(starts, [*starts[1:], len(group)], strict=True):
+            table, day = divmod(int(group[start]), 1 << 32)
             # A source in both roles of a day is one source.
-            self._days.setdefault(day, _Day()).add(
-                np.unique(same["key"].to_numpy()), pc.sum(same["count"]).as_py()
-            )
+            held = self._days.setdefault((tables[table], day + _EPOCH), _Day())
+            held.add(np.unique(keys[start:end]), int(counts[start:end].sum()))
 
     def rest(self) -> list[tuple[str, pa.Table]]:
         """The rows of both tables, without run_id."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -249,7 +249,7 @@ class Writer:
     def begin(self, *, path: str, source: str = "", format: str, parser_version: int, tlp: Tlp) -> Run:
         """A new run; `source` names where it comes from, by default its path."""
         info = RunInfo(
-            run_id=uuid.uuid4().hex, state="open", path=path, source=source or path, format=format,
+            run_id=secrets.token_hex(8), state="open", path=path, source=source or path, format=format,
             parser_version=parser_version, tlp=tlp, owner=me(),
         )  # fmt: skip
         run = Run(self, info)

@@ -72,6 +72,7 @@ def follow(
     source_name: str | None = None,
     workers: int | None = None,
     options: Mapping[str, Path] | None = None,
+    compact: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> list[IngestResult]:
     """Store every finished file under `folder` until `stop` is set; with `once`, what is finished now.
@@ -106,6 +107,7 @@ def follow(
             done = ingest(
                 lake, (f for f in work if not stop.is_set()), config=config, as_format=as_format,
                 tlp=tlp, source_name=source_name, workers=workers, progress=progress, options=options,
+                compact=compact,
             )  # fmt: skip
             watch.stored(work, done)
             for result in done:

@@ -81,10 +81,12 @@ def ingest(
     on_file: Callable[[str, int], None] | None = None,
     stdin: BinaryIO | None = None,
     options: Mapping[str, Path] | None = None,
+    compact: bool = True,
 ) -> list[IngestResult]:
     """One result per source under `paths` (files, folders, `-`), in the order they were read.
 
     options: files that tell sensors what columns mean, see `Reading.options`.
+    compact: sort what is in many small files afterwards, where that makes questions faster.
     tlp: default marking; else that of the first `[[source]]` entry whose path matches; else AMBER+STRICT.
     workers: threads that decode; as many as there are cores unless said.
     progress: called with the stored bytes consumed, from any thread. on_file: with each source's name and
@@ -117,6 +119,9 @@ def ingest(
             todo="Nothing of the source at hand is visible. Make room and run the same command again; "
             "what is stored already is not stored twice.",
         ) from e
+    if compact:
+        with contextlib.suppress(LakeError):  # everything is stored; it is tried again the next time
+            lake.compact(only_needed=True)
     return results
 
 
