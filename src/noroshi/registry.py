@@ -46,6 +46,7 @@ SENSORS: dict[str, str] = {
     "ioc-csv": "noroshi.observe.intel.iocs_csv:IocCsvSensor",
     "ioc-list": "noroshi.observe.intel.iocs:IocListSensor",
     "report": "noroshi.observe.intel.report_text:ReportSensor",
+    "mapped": "noroshi.observe.mapped:MappedSensor",
 }
 
 # In the order they run: a later one may read what an earlier one left as findings of the same day.

@@ -111,6 +111,7 @@ def rows(
     delimiter: str | None = None,
     comment: str = "",
     spaced: bool = False,
+    encoding: str = "utf-8",
 ) -> Iterator[tuple[int, dict[str, str]] | Reject]:
     """(offset, cells by name) of every record, and rejects for what is none.
 
@@ -118,6 +119,7 @@ def rows(
     growing file that is read on (`reading.start`) takes them from `reading.head`.
     delimiter: found out unless given. comment: what lines to pass over begin with; empty for none (they are
     always passed over before a header). spaced: blanks behind a delimiter are no part of the cell (`"a", "b"`).
+    encoding: one whose newline is a byte of its own.
     Bytes that are not UTF-8 appear as `\\xNN`. A record has as many cells as the header; empty cells too
     many at its end are allowed. A quote that is never closed, or not within RECORD characters, spoils its
     own line only. Reasons: header, columns, quote, csv, record-length, line-length.
@@ -129,7 +131,7 @@ def rows(
             yield Reject(reading.start, "header", "the file's beginning names no columns", reading.head)
             return
         columns, delimiter = known.names, delimiter or known.delimiter
-    feed = _Feed(blocks(reading), comment)
+    feed = _Feed(blocks(reading), comment, encoding)
     if columns is None:
         first = _first(feed)
         yield from feed.drain()
@@ -239,6 +241,7 @@ class _Feed:
 
     source: Iterator[Block | Reject]
     comment: str
+    encoding: str = "utf-8"
     record: list[tuple[int, str]] = field(default_factory=list)
     """(offset, line) of the lines handed out for the record at hand."""
     length: int = 0
@@ -290,5 +293,5 @@ class _Feed:
             for end in block.ends.tolist():
                 line = data[start : end + 1]
                 if not (comment and line.startswith(comment)):
-                    yield block.offset + start, line.decode("utf-8", "backslashreplace")
+                    yield block.offset + start, line.decode(self.encoding, "backslashreplace")
                 start = end + 1
