@@ -21,8 +21,9 @@ from noroshi.observe.lines import Block, blocks
 
 T = TypeVar("T")
 
-BLOCK: Final = 1 << 20
-"""Bytes decoded at a time: what they decode to lies in memory at once, up to some twenty times as large."""
+BLOCK: Final = 1 << 18
+"""Bytes decoded at a time: what they decode to lies in memory at once, up to some twenty times as large; larger
+buffers are given back to the system and faulted in again for each block, which costs as much as decoding."""
 MENDED: Final = 1 << 20
 """Longest line the slower way is tried on: Python's objects take up to a hundred bytes per byte of text."""
 _DEEP: Final = 64

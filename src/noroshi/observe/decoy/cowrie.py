@@ -14,7 +14,7 @@ import msgspec
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.decoy.gather import SHORT, Gather, host, masked, port, short, span, text, times
-from noroshi.observe.decoy.mentions import mentions, ssh_fingerprint, unescaped
+from noroshi.observe.decoy.mentions import mentions, mentions_sent, ssh_fingerprint
 from noroshi.observe.decoy.visits import RELAYS, Visit, Visits
 from noroshi.observe.jsonlines import Decoded, Lines, first_object
 
@@ -127,10 +127,11 @@ class _Log:
 
     def take(self, part: Decoded[Event]) -> None:
         """The events of a part."""
-        get, earliest, latest = self._visits.get, self._earliest, self._latest
+        get, earliest, latest = self._visits.held.get, self._earliest, self._latest
+        at, handlers = self.at, _HANDLERS.get
         stamps = times([event.timestamp for event in part.values])
         for event, ts, offset in zip(part.values, stamps, part.offsets, strict=True):
-            self.at += 1
+            at += 1
             eventid = event.eventid
             if event.session is None:
                 if not eventid.startswith("cowrie."):
@@ -145,19 +146,20 @@ class _Log:
             if visit is None or (
                 visit.closed and eventid == _CONNECT and (visit.connected or ts > visit.last)
             ):
-                visit = self._begin(key, event, ts, offset)
+                visit = self._begin(key, event, ts, offset, at)
                 if visit is None:
                     continue
             elif ts > visit.last:
                 visit.last = ts
             elif ts < visit.first:
                 visit.first = ts
-            visit.at = self.at
-            handle = _HANDLERS.get(eventid)
+            visit.at = at
+            handle = handlers(eventid)
             if handle is None:
                 self.passed += 1
             else:
                 handle(self, visit, event, ts, offset)
+        self.at = at
 
     def end(self) -> None:
         """Writes what is still open."""
@@ -167,18 +169,20 @@ class _Log:
     def _reject(self, offset: int, reason: str, detail: str) -> None:
         self.rejects.append(Reject(offset, reason, detail))
 
-    def _begin(self, key: tuple[str | None, str], event: Event, ts: int, offset: int) -> Visit | None:
+    def _begin(
+        self, key: tuple[str | None, str], event: Event, ts: int, offset: int, at: int
+    ) -> Visit | None:
         """A new visit, whatever its first event is; None when nobody knows whose it is."""
-        if max(len(key[0] or ""), len(key[1])) > SHORT:
+        if len(key[1]) > SHORT or (key[0] is not None and len(key[0]) > SHORT):
             self._reject(offset, "session", f"an id of more than {SHORT:,} characters")
             return None
         source = host(event.src_ip)
         if source is None:
             self._reject(offset, "address", "no source address that is one")
             return None
-        known = Visit(key, ts, offset, self.at)
-        known.decoy, known.session_id = short(key[0]), short(key[1]) or ""
-        known.src_ip = source
+        known = Visit(key, ts, offset, at, source)
+        if not (key[1].isascii() and (key[0] or "").isascii()):  # may hold what is no text: see `text`
+            known.decoy, known.session_id = short(key[0]), short(key[1]) or ""
         self._ends(known, event)
         for over in self._visits.add(known):
             self._write(over)
@@ -199,9 +203,8 @@ class _Log:
             visit.login_count += 1
         if visit.command is not None:
             self._commands.append(tuple(visit.command))
-        for relay in visit.relays:
-            self._relays.append(tuple(relay))
-        visit.offered, visit.command, visit.relays = None, None, []
+        if visit.relays:
+            self._relays += map(tuple, visit.relays)
         self._sessions.append(
             (
                 visit.first, visit.last, visit.session_id, visit.decoy, visit.src_ip, visit.src_port,
@@ -217,7 +220,7 @@ class _Log:
         if visit.offset == offset:
             return
         if visit.connected:
-            self._begin(visit.key, event, ts, offset)
+            self._begin(visit.key, event, ts, offset, visit.at)
         else:
             self._ends(visit, event)
 
@@ -348,9 +351,14 @@ class _Log:
 
     def relay(self, visit: Visit, event: Event, ts: int, offset: int) -> None:
         """A connection asked for; what is sent through it may follow."""
-        if len(visit.relays) >= RELAYS:
+        self._await(visit, self._relayed(visit, event, ts, offset))
+
+    def _await(self, visit: Visit, row: list[Any]) -> None:
+        if visit.relays is None:
+            visit.relays = []
+        elif len(visit.relays) >= RELAYS:
             self._relays.append(tuple(visit.relays.pop(0)))
-        visit.relays.append(self._relayed(visit, event, ts, offset))
+        visit.relays.append(row)
 
     def sent(self, visit: Visit, event: Event, ts: int, offset: int) -> None:
         """What was sent: the row of its connection is complete."""
@@ -360,10 +368,10 @@ class _Log:
                 self.passed += 1
                 return
             row = self._relayed(visit, event, ts, offset)
-        else:
+        elif visit.relays:
             visit.relays.remove(row)
         row[7] = text(event.data)
-        row[9] = mentions(unescaped(row[7]))
+        row[9] = mentions_sent(row[7])
         self._relays.append(tuple(row))
 
     def relay_ja4(self, visit: Visit, event: Event, ts: int, offset: int) -> None:
@@ -371,13 +379,13 @@ class _Log:
         row = self._waiting(visit, event)
         if row is None:
             row = self._relayed(visit, event, ts, offset)
-            visit.relays.append(row)
+            self._await(visit, row)
         row[8] = short(event.ja4)
 
     @staticmethod
     def _waiting(visit: Visit, event: Event) -> list[Any] | None:
         target, number = short(event.dst_ip), port(event.dst_port)
-        for row in visit.relays:
+        for row in visit.relays or ():
             if target is None or (row[5] == target and row[6] == number):
                 return row
         return None

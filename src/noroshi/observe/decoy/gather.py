@@ -112,15 +112,17 @@ def span(reading: Reading) -> tuple[int, int]:
 
 def port(value: Any) -> int:
     """A port, also one written as text; 0 when it is none."""
+    if type(value) is int and 0 <= value <= 65_535:
+        return value
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 6:
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= 65_535 else 0
+        return min(int(value), 65_536) % 65_536
+    return 0
 
 
 def text(value: Any, limit: int = 64 << 10) -> str | None:
     """A text as it stands, clipped; numbers and booleans are written out, null stays null."""
-    if value is None:
-        return None
+    if value is None or (type(value) is str and len(value) <= limit and value.isascii()):
+        return value
     if not isinstance(value, str):
         try:
             value = str(value)
@@ -140,6 +142,8 @@ def _encodable(value: str) -> bool:
 
 def short(value: Any) -> str | None:
     """A short text: a name, a version, an address; empty is null."""
+    if type(value) is str and len(value) <= SHORT and value.isascii():
+        return value or None
     return text(value, SHORT) or None
 
 

@@ -46,11 +46,23 @@ def mentions(text: str | None) -> list[str]:
     return _mentions(text[:LONGEST])
 
 
+def mentions_sent(data: str | None) -> list[str]:
+    """The observables in data logged in the form Python gives bytes: those of `unescaped`."""
+    if data and len(data) <= _CACHED:
+        return list(_remembered_data(data))
+    return mentions(unescaped(data))
+
+
 def unescaped(text: str | None) -> str | None:
     """What stands in the Python form of bytes or text (`b'GET / HTTP/1.0\\\\r\\\\n'`), as text; others unchanged."""
     if not text or text[-1:] not in "'\"" or text.removeprefix("b")[:1] != text[-1:]:
         return text
     return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _PLAIN.get(m[2], m[2]), text[:LONGEST])
+
+
+@lru_cache(maxsize=8_192)
+def _remembered_data(data: str) -> tuple[str, ...]:
+    return tuple(mentions(unescaped(data)))
 
 
 @lru_cache(maxsize=8_192)

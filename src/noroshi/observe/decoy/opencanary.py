@@ -139,10 +139,9 @@ class _Log:
     def _visit(self, event: Event, kind: Kind, ends: dict[str, Any], ts: int, offset: int) -> Visit:
         self._at += 1
         key = (short(event.node_id), f"{short(event.src_host)}:{ends['src_port']}>{ends['dst_port']}")
-        visit = self._visits.get(key)
+        visit = self._visits.held.get(key)
         if visit is None or not visit.last - APART_US < ts < visit.last + APART_US:
-            visit = Visit(key, ts, offset, self._at)
-            visit.src_ip, visit.src_port = ends["src_ip"], ends["src_port"]
+            visit = Visit(key, ts, offset, self._at, ends["src_ip"], ends["src_port"])
             visit.dst_ip, visit.dst_port = ends["dst_ip"], ends["dst_port"]
             visit.service, visit.protocol = kind.service, kind.protocol
             for over in self._visits.add(visit):

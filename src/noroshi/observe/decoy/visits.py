@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any, Final
 
 OPEN: Final = 20_000
@@ -17,39 +16,36 @@ RELAYS: Final = 32
 class Visit:
     """One session so far. Times in µs since 1970, addresses stored bytes."""
 
-    __slots__ = (
-        "at", "client", "closed", "command", "command_count", "connected", "decoy", "dst_ip", "dst_port",
-        "first", "hassh", "ja4", "key", "last", "login_count", "login_success", "offered", "offset",
-        "protocol", "relays", "service", "session_id", "src_ip", "src_port", "ssh_key",
-    )  # fmt: skip
+    # Defaults stand at the class: most visits are short, and setting them in each cost a third of its making.
+    service: str | None = None
+    protocol = 6
+    dst_ip: bytes | None = None
+    dst_port = 0
+    client: str | None = None
+    hassh: str | None = None
+    ja4: str | None = None
+    ssh_key: str | None = None
+    login_count = 0
+    login_success = False
+    command_count = 0
+    connected = closed = False
+    """Its first and its last event were seen."""
+    command: list[Any] | None = None
+    """The row of the newest command: what the decoy said of it may follow."""
+    relays: list[list[Any]] | None = None
+    """Rows of relays nothing has been sent through yet."""
+    offered: tuple[Any, ...] | None = None
+    """The row of a key that was offered, until a login event tells what became of it."""
 
-    def __init__(self, key: tuple[str | None, str], ts: int, offset: int, at: int) -> None:
+    def __init__(
+        self, key: tuple[str | None, str], ts: int, offset: int, at: int, src_ip: bytes, src_port: int = 0
+    ) -> None:
         self.key = key
         self.decoy, self.session_id = key
         self.first = self.last = ts
         self.offset, self.at = offset, at
         """Where its first event stands; number of its newest event."""
-        self.src_ip: bytes | None = None
-        self.src_port = 0
-        self.dst_ip: bytes | None = None
-        self.dst_port = 0
-        self.protocol = 6
-        self.service: str | None = None
-        self.client: str | None = None
-        self.hassh: str | None = None
-        self.ja4: str | None = None
-        self.ssh_key: str | None = None
-        self.login_count = 0
-        self.login_success = False
-        self.command_count = 0
-        self.connected = self.closed = False
-        """Its first and its last event were seen."""
-        self.command: list[Any] | None = None
-        """The row of the newest command: what the decoy said of it may follow."""
-        self.relays: list[list[Any]] = []
-        """Rows of relays nothing has been sent through yet."""
-        self.offered: tuple[Any, ...] | None = None
-        """The row of a key that was offered, until a login event tells what became of it."""
+        self.src_ip, self.src_port = src_ip, src_port
 
 
 class Visits:
@@ -63,40 +59,45 @@ class Visits:
         self._held: dict[tuple[str | None, str], Visit] = {}
         self._closed: deque[Visit] = deque()
 
-    def get(self, key: tuple[str | None, str]) -> Visit | None:
-        """The visit of that key."""
-        return self._held.get(key)
+    @property
+    def held(self) -> dict[tuple[str | None, str], Visit]:
+        """The visits at hand, to be looked at only."""
+        return self._held
 
-    def add(self, visit: Visit) -> Iterator[Visit]:
+    def add(self, visit: Visit) -> list[Visit]:
         """Takes a new visit; hands out one of the same key and, when there are too many, the quietest."""
-        old = self._held.pop(visit.key, None)
-        if old is not None:
-            yield old
-        self._held[visit.key] = visit
-        if len(self._held) > self._most:
-            yield from self._quietest(visit)
+        held = self._held
+        old = held.pop(visit.key, None)
+        held[visit.key] = visit
+        over = [] if old is None else [old]
+        return over if len(held) <= self._most else over + self._quietest(visit)
 
-    def close(self, visit: Visit) -> Iterator[Visit]:
+    def close(self, visit: Visit) -> list[Visit]:
         """Marks a visit as over; hands out those that have been over for long."""
+        closed, held, out = self._closed, self._held, []
         if not visit.closed:
             visit.closed = True
-            self._closed.append(visit)
-        while self._closed and self._closed[0].at < visit.at - self._linger:
-            over = self._closed.popleft()
-            if self._held.get(over.key) is over:
-                del self._held[over.key]
-                yield over
+            closed.append(visit)
+        early = visit.at - self._linger
+        while closed and closed[0].at < early:
+            over = closed.popleft()
+            if held.get(over.key) is over:
+                del held[over.key]
+                out.append(over)
+        return out
 
-    def rest(self) -> Iterator[Visit]:
+    def rest(self) -> list[Visit]:
         """All that are left."""
-        held, self._held = self._held, {}
+        out = list(self._held.values())
+        self._held.clear()
         self._closed.clear()
-        yield from held.values()
+        return out
 
-    def _quietest(self, newest: Visit) -> Iterator[Visit]:
+    def _quietest(self, newest: Visit) -> list[Visit]:
         """The half of the visits whose last event is longest ago, so that sorting is rare."""
-        for visit in sorted(self._held.values(), key=lambda v: v.at)[: self._most // 2 + 1]:
-            if visit is not newest:
-                del self._held[visit.key]
-                yield visit
+        quiet = sorted(self._held.values(), key=lambda v: v.at)[: self._most // 2 + 1]
+        out = [visit for visit in quiet if visit is not newest]
+        for visit in out:
+            del self._held[visit.key]
         self._closed = deque(v for v in self._closed if self._held.get(v.key) is v)
+        return out
