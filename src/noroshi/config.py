@@ -46,6 +46,7 @@ class SourceEntry(msgspec.Struct, forbid_unknown_fields=True):
     tlp: str = ""
     name: str = ""
     format: str = ""
+    mapping: str = ""
 
 
 class ContextEntry(msgspec.Struct, forbid_unknown_fields=True):

@@ -34,6 +34,8 @@ REJECTS_PER_REASON: Final = 1_000
 would otherwise fill the lake with its own description; a thousand places are more than anyone looks at."""
 UNKNOWN: Final = "unknown"
 """Format of a run whose source no sensor knows."""
+_LOOSE: Final = ("ioc-csv", "ioc-list", "report")
+"""Formats that know a text by its looks: a mapping, which somebody wrote for it, knows better."""
 _KNOWN_OTHERWISE: Final = (
     (b"BZh", "bzip2 data"), (b"PK\x03\x04", "a zip archive"), (b"\x04\x22\x4d\x18", "lz4 data"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"\x7fELF", "a program"), (b"MZ", "a program"),
@@ -181,7 +183,7 @@ def _one(writer: Writer, found: Found, job: _Job) -> IngestResult:
             result = _refused(begin, found.name, "unreadable", e.what)
         else:
             with opened:
-                result = _read(begin, opened, wanted, job)
+                result = _read(begin, opened, wanted, job, _options(entry, job))
     return replace(result, seconds=time.monotonic() - began)
 
 
@@ -193,14 +195,33 @@ def _refused(begin: Callable[[str, int], Run], name: str, reason: str, problem: 
     return _result(done, name, UNKNOWN, "", problem)
 
 
-def _read(begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _Job) -> IngestResult:
-    sensor = registry.sensor(wanted) if wanted else sniff(opened.head)
+def _options(entry: SourceEntry | None, job: _Job) -> Mapping[str, Path]:
+    """The files given along, that of the source's entry unless another was named."""
+    if entry is None or not entry.mapping:
+        return job.options
+    return {"mapping": Path(os.path.expanduser(entry.mapping)), **job.options}
+
+
+def _chosen(head: bytes, wanted: str, options: Mapping[str, Path]) -> Sensor | None:
+    """The sensor for a source: the one that is asked for, else the one that knows it, else its mapping's."""
+    if wanted:
+        return registry.sensor(wanted)
+    found = sniff(head)
+    if "mapping" in options and (found.name in _LOOSE if found else _is_text(head) and bool(head)):
+        return registry.sensor("mapped")
+    return found
+
+
+def _read(
+    begin: Callable[[str, int], Run], opened: Opened, wanted: str, job: _Job, options: Mapping[str, Path]
+) -> IngestResult:
+    sensor = _chosen(opened.head, wanted, options)
     if sensor is None:
         return _unknown(begin, opened)
     reading = Reading(
         stream=opened.stream, name=opened.name, source_date_us=opened.source_date_us,
         inside=job.config.telescope_prefixes, workers=job.workers, head=opened.head,
-        options=job.options,
+        options=options,
     )  # fmt: skip
     gone_on = _gone_on(sensor, opened, job)
     if gone_on.known:
