@@ -150,6 +150,8 @@ def _network(cells: list[str], layout: Layout) -> tuple[Any, Any] | None:
     """First and last address of a line; None when it has none."""
     if max(layout.first, layout.last) >= len(cells):
         return None
+    if "%" in cells[layout.first] or "%" in cells[layout.last]:  # a zone means nothing on another machine
+        return None
     try:
         if layout.last < 0:
             net = ipaddress.ip_network(cells[layout.first].strip(), strict=False)
@@ -158,7 +160,7 @@ def _network(cells: list[str], layout: Layout) -> tuple[Any, Any] | None:
         last = ipaddress.ip_address(cells[layout.last].strip())
     except ValueError:
         return None
-    if first.version != last.version or int(first) > int(last) or getattr(first, "scope_id", None):
+    if first.version != last.version or int(first) > int(last):
         return None
     return first, last
 

@@ -88,7 +88,7 @@ class SpdxSensor:
         wanted = set(found.described)
         for _, raw in part.arrays.get("packages", ()) if wanted else ():
             for one in _relation(raw) if any(w.encode() in raw for w in wanted) else ():
-                if one.get("SPDXID") in wanted:
+                if text(one.get("SPDXID")) in wanted:
                     found.products.append((text(one.get("name")), text(one.get("versionInfo"))))
         return found
 
@@ -206,6 +206,8 @@ class Spdx3Sensor:
                 continue
             graph = Graph()
             rejects = []
+            if "@graph" not in part.arrays:
+                yield Reject(0, "shape", "no list @graph", data[:64])
             for item in each(part, "@graph"):
                 if isinstance(item, Reject):
                     rejects.append(item)
@@ -217,7 +219,7 @@ class Spdx3Sensor:
                 yield bill
                 continue
             for item in each(part, "@graph"):
-                if not isinstance(item, Reject) and item[1].get("type") in _PACKAGES:
+                if not isinstance(item, Reject) and text(item[1].get("type"), 100) in _PACKAGES:
                     reject = graph.add(rows, bill, *item)
                     if reject:
                         yield reject
@@ -240,11 +242,14 @@ class Graph:
 
     def learn(self, element: dict[str, Any]) -> None:
         """Takes an element in; packages by name and version only."""
-        kind, name = (
-            text(element.get("type"), 100) or "",
-            text(element.get("spdxId")) or text(element.get("@id")),
-        )
-        if len(self._names) + len(self._packages) + len(self._licensed) > sbom.REFS or name is None:
+        if len(self._names) + len(self._packages) + len(self._licensed) + len(self._roots) > sbom.REFS:
+            return
+        kind = text(element.get("type"), 100) or ""
+        if kind == "Relationship":
+            self._relate(element)
+            return
+        name = text(element.get("spdxId")) or text(element.get("@id"))
+        if name is None:
             return
         if kind in _AGENTS:
             self._names[name] = text(element.get("name")) or ""
@@ -252,29 +257,30 @@ class Graph:
             self._packages[name] = (text(element.get("name")), text(element.get("software_packageVersion")))
         elif kind == "CreationInfo":
             self._made[name] = element
-        elif kind == "SpdxDocument":
-            self._document = element
-            self._roots["document"] = texts(element.get("rootElement"))
-        elif kind in ("software_Sbom", "Bom"):
-            self._roots[name] = texts(element.get("rootElement"))
+        elif kind in ("SpdxDocument", "software_Sbom", "Bom"):
+            self._roots.setdefault(name, []).extend(texts(element.get("rootElement")))
+            self._document = element if kind == "SpdxDocument" else self._document
         elif kind.endswith("LicenseExpression"):
             self._licences[name] = text(element.get("simplelicensing_licenseExpression")) or ""
-        elif kind.endswith(("ListedLicense", "CustomLicense")):
+        elif kind.endswith("License"):
             self._licences[name] = text(element.get("name")) or name
-        elif kind == "Relationship" and element.get("relationshipType") in (
-            "hasDeclaredLicense",
-            "hasConcludedLicense",
-        ):
-            self._licensed.setdefault(text(element.get("from")) or "", []).extend(texts(element.get("to")))
+
+    def _relate(self, element: dict[str, Any]) -> None:
+        subject, others = text(element.get("from")) or "", texts(element.get("to"))
+        if element.get("relationshipType") == "describes":
+            self._roots.setdefault(subject, []).extend(others)
+        elif element.get("relationshipType") in ("hasDeclaredLicense", "hasConcludedLicense"):
+            self._licensed.setdefault(subject, []).extend(others)
 
     def heading(self) -> Heading:
         """What the document says of itself."""
         made = self._document.get("creationInfo")
         info = member(made) or self._made.get(text(made) or "") or next(iter(self._made.values()), {})
-        roots = self._roots.get("document", [])
+        iri = text(self._document.get("spdxId"))
+        roots = self._roots.get(iri or "", [])
         roots = [r for root in roots for r in self._roots.get(root, [root])]
         return Heading(
-            text(self._document.get("name")), text(self._document.get("spdxId")), info.get("created"),
+            text(self._document.get("name")), iri if iri and ":" in iri else None, info.get("created"),
             [n for a in texts(info.get("createdBy")) if (n := self._names.get(a))], roots,
             [self._packages[r] for r in roots if r in self._packages],
         )  # fmt: skip
@@ -286,15 +292,20 @@ class Graph:
             return Reject(
                 offset, "no-name", "a package without name", str(package)[:64].encode("utf-8", "replace")
             )
-        ids = [(text(i.get("externalIdentifierType")) or "", t) for i in objects(package.get("externalIdentifier"))
-               if (t := text(i.get("identifier")))]  # fmt: skip
+        # The plural stands in documents made before 3.0 was final, and in hand-written ones.
+        given = objects(package.get("externalIdentifier")) + objects(package.get("externalIdentifiers"))
+        ids = [
+            (text(i.get("externalIdentifierType")) or "", t)
+            for i in given
+            if (t := text(i.get("identifier")))
+        ]
         purl = text(package.get("software_packageUrl"))
-        given = text(package.get("suppliedBy"))
+        makers = [text(package.get("suppliedBy")), *texts(package.get("originatedBy"))]
         sbom.add(
             rows, bill, offset, [v for k, v in ids if k in ("cpe23", "cpe22")], ref=ref, name=name,
             version=text(package.get("software_packageVersion")),
             type=(text(package.get("software_primaryPurpose"), 60) or "").lower() or None,
-            supplier=self._names.get(given or "") or None,
+            supplier=next((n for m in makers if (n := self._names.get(m or ""))), None),
             purl=purl or next((v for k, v in ids if k == "packageUrl"), None),
             hashes=sbom.hashed([(text(h.get("algorithm")), text(h.get("hashValue")))
                                 for h in objects(package.get("verifiedUsing"))]),

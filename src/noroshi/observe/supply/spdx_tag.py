@@ -18,7 +18,7 @@ from noroshi.observe.supply.documents import LARGE, upto
 from noroshi.observe.supply.spdx import Heading, add, bill_of
 
 _TAG: Final = re.compile(rb"([A-Za-z][A-Za-z0-9]{2,40}):[ \t]*([^\r\n]*)")
-_ENDS: Final = frozenset({"FileName", "SnippetSPDXID", "LicenseID", "Reviewer", "Annotator"})
+_ENDS: Final = frozenset({"FileName", "SnippetSPDXID", "LicenseID"})
 """Tags that begin something that is no package."""
 REFS: Final = 1_000
 """References of one package that are kept: generators that guess CPE names write some dozens."""
