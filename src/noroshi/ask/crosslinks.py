@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from noroshi.ask.context import Context
 from noroshi.ask.head import Head
-from noroshi.ask.rows import Found, Value
+from noroshi.ask.rows import Found, Value, covers, spelt
 from noroshi.lake.look import has
 from noroshi.model.observable import implied, key64
 
@@ -205,14 +205,23 @@ def _vulnerability(case: Case, id: str) -> dict[str, Any]:
 
 def _products(case: Case, kind: str, value: str) -> list[str]:
     """Products whose bill of materials contains it."""
-    from noroshi.lake.look import look
-
     if not case.stands(kind, value, "components"):
         return []
-    columns = ("product", "product_version", "document")
-    rows, _ = look(case.shot, "components", kind, value, value, columns, 50)
-    return sorted({" ".join(filter(None, (r["product"] or r["document"], r["product_version"])))
-                   for r in rows.to_pylist()})  # fmt: skip
+    rows = _holding(case, "components", kind, kind, value, ("product", "product_version", "document"))
+    return sorted(
+        {" ".join(filter(None, (r["product"] or r["document"], r["product_version"]))) for r in rows}
+    )
+
+
+def _holding(
+    case: Case, table: str, column: str, kind: str, value: str, columns: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Some rows of a table whose column holds the value, or a version of it."""
+    from noroshi.lake.look import look
+
+    low, high = spelt(kind, value)
+    rows, _ = look(case.shot, table, column, low, high, (*columns, column), 200)
+    return [r for r in rows.to_pylist() if covers(kind, value, r[column])]
 
 
 def contained_in_products(case: Case) -> Iterator[CrossLink]:
@@ -269,14 +278,12 @@ SURGE_DAYS = 60
 
 def _ports(case: Case) -> set[str]:
     """Ports (`tcp/443`) on which surveys found what the CVE affects."""
-    from noroshi.lake.look import look
-
     protocols = {6: "tcp", 17: "udp"}
     rows = case.rows("services")
     cpes = dict.fromkeys(r["cpe"] for r in case.rows("affected") if r.get("cpe"))
     for cpe in list(dict.fromkeys(b for c in cpes for b in _bare(c)))[:LOOKS]:
         if case.stands("cpe", cpe, "services"):
-            rows += look(case.shot, "services", "cpes", cpe, cpe, ("port", "protocol"), 50)[0].to_pylist()
+            rows += _holding(case, "services", "cpes", "cpe", cpe, ("port", "protocol"))
     return {f"{protocols[r['protocol']]}/{r['port']}" for r in rows if r["protocol"] in protocols}
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from noroshi.lake.runs import RunInfo
     from noroshi.lake.snapshot import Snapshot
 
+_LAST = "\U0010ffff"
 LEAST = 3
 """Newest rows of each table and role, however old they are."""
 AT_ONCE = 200
@@ -133,6 +134,8 @@ def find(
 
     days: of these UTC days, else of all it stands on. by_time: where it does not stand as it is, look by when.
     """
+    import pyarrow as pa
+
     from noroshi.lake.look import look
 
     columns = columns_of(stand.table)
@@ -140,6 +143,8 @@ def find(
     for column, low, high in _places(what, stand):
         where = stand.days if days is None else days
         rows, sure = look(shot, stand.table, column, low, high, columns, limit, days=where, oldest=oldest)
+        if low != high and what.kind in ("purl", "cpe") and rows.num_rows:
+            rows = rows.filter(pa.array([covers(what.kind, what.value, t) for t in rows[column].to_pylist()]))
         if what.pair and rows.num_rows:
             rows = _with_password(rows, what.pair[1])
         if best is None or rows.num_rows > best[0].num_rows:
@@ -182,8 +187,27 @@ def _places(what: Value, stand: Stand) -> list[tuple[str, Any, Any]]:
             if what.pair:
                 out.append((link.column, what.pair[0], what.pair[0]))
         elif link.kind_from or what.kind in LOOSE.get(link.kind, (link.kind,)):
-            out.append((link.column, what.value, what.value))
+            out.append((link.column, *spelt(what.kind, what.value)))
     return out
+
+
+def spelt(kind: str, value: str) -> tuple[str, str]:
+    """The range of texts that mean the value or imply it: a product without its version stands in all versions.
+
+    Of packages the range holds others too (`name-more`): `covers` tells.
+    """
+    if kind == "cpe" and value.endswith(":*" * 8):
+        bare = value.removesuffix(":*" * 8)
+        return f"{bare}:", f"{bare}:{_LAST}"
+    if kind == "purl" and not implied(kind, value):
+        return value, f"{value}@{_LAST}"
+    return value, value
+
+
+def covers(kind: str, value: str, text: Any) -> bool:
+    """True when a text of the range `spelt` gives means the value or implies it."""
+    texts = text if isinstance(text, list) else [text]
+    return any(t == value or (kind, value) in implied(kind, t) for t in texts if isinstance(t, str))
 
 
 def _by_time(shot: Snapshot, what: Value, stand: Stand, limit: int, oldest: bool) -> pa.Table:
