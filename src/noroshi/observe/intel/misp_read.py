@@ -12,7 +12,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tlp import Tlp, strictest
 from noroshi.observe.intel.galaxy_read import cluster_rows
 from noroshi.observe.intel.misp_spool import ORG_ONLY, Spool, completed
-from noroshi.observe.intel.misp_types import is_detection, kind, meaning, role, split_type, split_value
+from noroshi.observe.intel.misp_types import is_detection, meaning, plan, split_value
 from noroshi.observe.intel.statements import HASHES, MANY, NAME, Clock, Statements, batch, kept_json, names
 from noroshi.observe.rows import TEXT
 from noroshi.wire.jsonsplit import Closed, Elements, Scope, split
@@ -34,6 +34,8 @@ HOLDERS: Final = (
 LISTS: Final = ("Attribute", "Object", "ShadowAttribute", "EventReport", "Galaxy", "RelatedEvent")
 PATHS: Final = tuple(f"{h}.{name}[]".lstrip(".") for h in HOLDERS for name in LISTS)
 _SIGHTINGS: Final = {"0": "sighting-of", "1": "false-positive-of", "2": "expiration-of"}
+
+_DETECTED: Final = ("malware",)
 
 Loose = str | int | float | bool | None
 
@@ -255,10 +257,10 @@ class _Event:
             reader.reject(offset, "attribute", "an attribute without a type or a value", raw)
             return None
         reader.counts["attributes"] += 1
-        for n, shadow in enumerate(it.ShadowAttribute or ()):
-            if n < MANY:
+        if it.ShadowAttribute:
+            for shadow in it.ShadowAttribute[:MANY]:
                 self.proposal(offset, bytes(shadow))
-        if true(it.deleted) or (within is not None and true(within.deleted)):
+        if (it.deleted and true(it.deleted)) or (within is not None and true(within.deleted)):
             reader.counts["deleted"] += 1
             self.deleted(offset, raw, it)
             return None
@@ -287,24 +289,27 @@ class _Event:
             labels, mark, confidence, _ = tags(it.Tag)
         if mark is None and within is not None and within.Tag:
             mark = tags(within.Tag)[1]
-        own = marking(mark, it.distribution, within.distribution if within is not None else None)
+        own = None
+        if mark is not None or it.distribution != "5" or within is not None:
+            own = marking(mark, it.distribution, within.distribution if within is not None else None)
         value = it.value if isinstance(it.value, str) else msgspec.json.encode(it.value).decode()
-        types = split_type(it.type)
-        parts = split_value(value, len(types))
-        ids = true(it.to_ids)
-        what = role(it.type, it.category, ids)
-        kinds = ["malware"] if is_detection(it.type, it.category, value) else [kind(t) for t in types]
+        ids = it.to_ids is True or true(it.to_ids)
+        made = plan(it.type, it.category, ids)
+        kinds = made.kinds
+        if kinds[0] == "text" and is_detection(it.type, it.category, value):
+            kinds = _DETECTED
+        parts = split_value(value, len(kinds))
         document = it.event_uuid or (it.Event.uuid if it.Event else None)
         shown = f"{within.name[:64]}:{it.type}" if within is not None and within.name else it.type
         ts = clock.seconds(it.timestamp) if it.timestamp else None
         held = self.statements.held["indicators"]
         for k, v in zip(kinds, parts, strict=False):
             held.append((
-                ts, k, v[:TEXT], what, shown[:NAME], clock.text(it.first_seen), clock.text(it.last_seen), None,
+                ts, k, v[:TEXT], made.role, shown[:NAME], clock.text(it.first_seen), clock.text(it.last_seen), None,
                 document, None, None, it.uuid, labels, ids, confidence, it.comment[:TEXT] if it.comment else None,
                 own, offset,
             ))  # fmt: skip
-        if len(parts) == 2 and kinds[0] == "filename" and kinds[1] in HASHES:
+        if made.is_file and len(parts) == 2 and kinds[1] in HASHES:
             self.file(ts, {kinds[1]: parts[1], "names": [parts[0]]}, own, offset, document)
 
     def file(

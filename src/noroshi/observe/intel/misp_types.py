@@ -95,6 +95,23 @@ class Meaning:
     """An observable, `kind value`."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is made of attributes of one type, category and use."""
+
+    kinds: tuple[str, ...]
+    role: str
+    is_file: bool
+    """A file name with a hash of it."""
+
+
+@lru_cache(maxsize=4096)
+def plan(type: str, category: str, to_ids: bool) -> Plan:
+    """The kinds of the values of such an attribute, and their role."""
+    kinds = tuple(kind(t) for t in split_type(type))
+    return Plan(kinds, role(type, category, to_ids), len(kinds) == 2 and kinds[0] == "filename")
+
+
 _TAG = re.compile(r'([a-z0-9-]+):([^="]+)="(.*)"', re.I | re.S)
 _ACTORS = re.compile(r"actor|intrusion-set|activity-group|threat-group")
 _MALWARE = re.compile(

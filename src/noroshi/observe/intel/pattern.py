@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from noroshi.model.errors import UsageError
@@ -66,6 +67,7 @@ def compared(pattern: str) -> list[Compared]:
     return _Parser(pattern).whole()
 
 
+@lru_cache(maxsize=4096)
 def plain_path(path: str) -> str:
     """The path as a key for tables: in lower case, without quotes and list indexes."""
     return re.sub(r"\[[^\]]*\]|'", "", path).lower()

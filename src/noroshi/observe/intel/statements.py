@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
-from noroshi.model.observable import CANONICAL, LOOSE, resolve
+from noroshi.model.observable import CANONICAL, LOOSE, resolve, resolve_one
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tables import TABLES
 from noroshi.observe.rows import DAY_US, EARLIEST_US
+from noroshi.wire.indicators_refang import refang
 
 BATCH: Final = 16_384
 """Rows of a table handed on at a time."""
@@ -100,7 +102,8 @@ def settled(
         if kind not in CANONICAL and kind not in LOOSE:
             continue
         for i, found in zip(places, resolve(kind, [values[i] for i in places]), strict=True):
-            found = found or _otherwise(kind, values[i])
+            if found is None or values[i].startswith("hxx"):
+                found = _otherwise(kind, values[i])
             if found is None:
                 word = types[i] or "text"
                 kinds[i] = "text" if word in CANONICAL or word in LOOSE else word
@@ -112,34 +115,27 @@ def settled(
 
 
 def _otherwise(kind: str, value: str) -> tuple[str, str] | None:
-    plain = refanged(value)
+    plain = refang(value.strip()) if len(value) <= NAME * 16 else value
     for other in (kind, *_OTHERWISE.get(kind, ())):
-        for found in resolve(other, (plain,)):
-            if found is not None:
-                return found
+        found = resolve_one(other, plain)
+        if found is not None:
+            return found
     return None
 
 
-def refanged(value: str) -> str:
-    """A value made clickable again: hxxp, [.], (.), [:] and [at] undone."""
-    if len(value) > 8192:
-        return value
-    text = value.strip()
-    for broken, whole in (
-        ("[.]", "."),
-        ("(.)", "."),
-        ("[:]", ":"),
-        ("[at]", "@"),
-        ("[@]", "@"),
-        ("[://]", "://"),
-    ):
-        text = text.replace(broken, whole)
-    if text[:4].lower() == "hxxp":
-        text = "http" + text[4:]
-    return text
-
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FUTURE_US = 7_258_118_400_000_000
+"""The year 2200: until when a statement may hold."""
+
+
+@lru_cache(maxsize=4096)
+def _micros(value: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(value)
+        delta = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)) - _EPOCH
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 class Clock:
@@ -153,20 +149,16 @@ class Clock:
         """µs of an ISO 8601 text (no zone: UTC); None when it is none or out of bounds.
 
         future: for what says until when; then the bound is the year 2200."""
-        if not value:
+        us = _micros(value) if value else None
+        if us is None:
             return None
-        try:
-            moment = datetime.fromisoformat(value)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-            delta = moment - _EPOCH
-        except (ValueError, OverflowError, TypeError):
-            return None
-        us = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-        return us if EARLIEST_US <= us <= (7_258_118_400_000_000 if future else self.latest) else None
+        return us if EARLIEST_US <= us <= (_FUTURE_US if future else self.latest) else None
 
     def seconds(self, value: object) -> int | None:
         """µs of seconds since 1970, as number or digits."""
+        if isinstance(value, str) and len(value) == 10 and value.isascii() and value.isdigit():
+            us = int(value) * 1_000_000
+            return us if us <= self.latest else None  # ten digits begin in 2001
         try:
             us = round(float(value) * 1e6)  # type: ignore[arg-type]
         except (ValueError, TypeError, OverflowError):
@@ -180,7 +172,7 @@ def kept_json(raw: bytes, offset: int, rejects: list[Reject], dropped: frozenset
     Members named in `dropped` are left out on every level. Members over FIELD bytes are left out of an object that
     is too large, and a reject says so; raises msgspec.DecodeError or UnicodeDecodeError for what is no JSON.
     """
-    if any(b'"%b"' % name.encode() in raw for name in dropped):
+    if dropped and any(b'"%b"' % name.encode() in raw for name in dropped):
         raw = msgspec.json.encode(_without(msgspec.json.decode(raw), dropped))
     elif b"\n" in raw or b"  " in raw:
         raw = msgspec.json.format(raw, indent=-1)
@@ -212,8 +204,10 @@ def _without(value: Any, names: frozenset[str]) -> Any:
 
 def names(values: Sequence[Any] | None, first: str | None = None) -> list[str] | None:
     """Different texts, clipped, at most MANY, `first` in front; None for none."""
+    if not values:
+        return [first[:NAME]] if first and not first.isspace() else None
     found = dict.fromkeys(
-        v[:NAME] for v in (first, *(values or ())[:MANY]) if isinstance(v, str) and v.strip()
+        v[:NAME] for v in (first, *values[:MANY]) if isinstance(v, str) and v and not v.isspace()
     )
     return list(found) or None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 KINDS: Final = {
@@ -60,6 +61,7 @@ def hash_name(name: str) -> str:
     return plain if plain in HASHES else word
 
 
+@lru_cache(maxsize=4096)
 def kind_of(path: str) -> str:
     """The kind of observable a plain path holds: one of ours, or the path itself."""
     known = KINDS.get(path)

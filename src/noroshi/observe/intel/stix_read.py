@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +40,7 @@ _NAMED: Final = {"malware": "malware", "tool": "malware", "intrusion-set": "acto
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?|TA\d{4}|[GSCM]\d{4}|DET\d{4}")
 _CVE = re.compile(r"(?i)CVE-\d{4}-\d{4,19}")
 _C2 = frozenset(("command-and-control", "command-control", "command and control", "c2"))
+_NONE: Final[frozenset[str]] = frozenset()
 _REACHED = frozenset(("ip", "prefix", "domain", "url", "host"))
 
 
@@ -290,14 +291,16 @@ class _Row:
         self.origin = reader.makers.get(maker, maker[:NAME]) if maker else None
         confidence = thing.confidence
         self.confidence = confidence if confidence is not None and 0 <= confidence <= 100 else None
-        marks = [t for r in _refs(thing) if (t := reader.markings.get(r)) is not None]
-        self.tlp = strictest(marks).value if marks else None
+        self.tlp = None
+        if thing.object_marking_refs or thing.granular_markings:
+            marks = [t for r in _refs(thing) if (t := reader.markings.get(r)) is not None]
+            self.tlp = strictest(marks).value if marks else None
 
     def thing(self, text: str) -> None:
         """Its row of `objects`."""
         it = self.it
         self.reader.statements.held["objects"].append((
-            self.ts, it.id, it.type, names([*(it.aliases or ()), *(it.x_mitre_aliases or ())], it.name),
+            self.ts, it.id, it.type, names((it.aliases or []) + (it.x_mitre_aliases or []), it.name),
             _NAMED.get(it.type, ""), _references(it), self.reader.clock.text(it.created), self.document, self.origin,
             it.description[:TEXT] if it.description else None, bool(it.revoked or it.x_mitre_deprecated),
             self.confidence, text, self.tlp, self.offset,
@@ -331,7 +334,7 @@ class _Row:
     def value(self, path: str, kind: str, value: str, role: str, seen: tuple[Any, Any, Any]) -> None:
         """A row of `indicators`."""
         it = self.it
-        labels = names([*(it.labels or ()), *(it.indicator_types or ())])
+        labels = names((it.labels or []) + (it.indicator_types or []))
         self.reader.statements.held["indicators"].append((
             self.ts, kind, value[:TEXT], role, path[:NAME], *seen, self.document, self.document_name, self.origin,
             it.id, labels, it.type == "indicator", self.confidence, it.name[:TEXT] if it.name else None, self.tlp,
@@ -353,7 +356,7 @@ class _Row:
         except PatternError as e:
             self.reader.reject(self.offset, "pattern", e.what, it.pattern[:64].encode("utf-8", "replace"))
             return
-        phases = {p.phase_name.lower() for p in it.kill_chain_phases or ()}
+        phases = {p.phase_name.lower() for p in it.kill_chain_phases} if it.kill_chain_phases else _NONE
         hashes: dict[str, Any] = {}
         for one in found:
             if one.negated or one.operator == "<":
@@ -421,7 +424,7 @@ def _kind(path: str, operator: str, value: str) -> str:
     return "prefix" if kind == "ip" and "/" in value else kind
 
 
-def _role(kind: str, phases: set[str]) -> str:
+def _role(kind: str, phases: Set[str]) -> str:
     if phases & _C2 and kind in _REACHED:
         return "c2"
     return "download" if "delivery" in phases and kind == "url" else "mentions"
@@ -435,6 +438,8 @@ def _note(hashes: dict[str, Any], path: str, kind: str, value: str) -> None:
 
 
 def _references(thing: Thing) -> list[str] | None:
+    if not thing.external_references and thing.type != "vulnerability":
+        return None
     found: dict[str, None] = {}
     for reference in (thing.external_references or ())[:MANY]:
         text = reference.external_id.strip()
