@@ -96,6 +96,7 @@ class Names:
     """Records of files: hashes with a name, a type or a size of the file beside them."""
 
 
+@lru_cache(maxsize=4_096)
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -214,7 +215,7 @@ class Recorder:
                 yield one, text[:8192], name[:NAME]
 
     def _time(self, text: str | None) -> int | None:
-        us = micros(text) if text else None
+        us = _micros(text) if text else None
         return us if in_time(us, self._reading) else None
 
     def _labels(self, text: str | None) -> list[str]:
@@ -233,20 +234,18 @@ def value_of(kind: str, text: str) -> Entry | None:
     if not text or len(text) > 8192:
         return None
     wanted = _KINDS.get(_plain(kind), kind)
-    for one in (text, refang(text)):
-        found = entry(one)
-        if found and (
-            wanted in ("", "hash", "host") or found.kind == wanted or wanted not in _KINDS.values()
-        ):
-            return found
-        known = resolve_one(wanted, one)
-        if known:
-            return Entry(*known)
-        if found:
-            return found
-    return None
+    return _value(wanted, text) or _value(wanted, refang(text))
 
 
+def _value(wanted: str, text: str) -> Entry | None:
+    found = entry(text)
+    if found and (found.kind == wanted or wanted in ("", "hash", "host") or wanted not in _KINDS.values()):
+        return found
+    known = resolve_one(wanted, text)
+    return Entry(*known) if known else found
+
+
+@lru_cache(maxsize=1_024)
 def role_of(text: str | None) -> str:
     """The role a word about a threat says; `mentions` when it says none."""
     plain = (text or "").lower()
@@ -255,6 +254,9 @@ def role_of(text: str | None) -> str:
         if any(mark in words or (len(mark) > 4 and mark in plain) for mark in marks):
             return role
     return "mentions"
+
+
+_micros = lru_cache(maxsize=4_096)(micros)
 
 
 def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
