@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from noroshi.observe.survey import xmlhosts
 from noroshi.observe.survey.masscan import MasscanSensor
 from noroshi.observe.survey.nmap import NmapSensor
-from tests.observe.survey.support import outside, read, sample
+from tests.observe.survey.support import HERE, outside, read, sample
 
 ONE = b"""<?xml version="1.0"?>
 <!DOCTYPE nmaprun>
@@ -94,7 +94,8 @@ def test_an_old_version_puts_guesses_beside_matches() -> None:
     ids=lambda p: p[-1],
 )  # fmt: skip
 def test_counts_equal_those_of_another_parser(parts: tuple[str, ...]) -> None:
-    path = outside(*parts)
+    path = HERE / parts[-1]
+    path = path if path.is_file() else outside(*parts)
     data = bz2.decompress(path.read_bytes()) if path.suffix == ".bz2" else path.read_bytes()
     sensor = next(s for s in (NmapSensor(), MasscanSensor()) if s.sniff(data[:4096]))
     got = read(sensor, data)
@@ -136,6 +137,19 @@ def test_entities_are_refused() -> None:
     got = read(NmapSensor(), bomb)
     assert not got.rows
     assert [r.reason for r in got.rejects] == ["entity"]
+
+
+@pytest.mark.parametrize(
+    "name", ["UTF-8", "iso-8859-1", "what", "shift_jis", "zlib", "unicode_escape", "", "x" * 300]
+)
+def test_encodings_are_not_looked_up(name: str) -> None:
+    declared = ONE.replace(b'"1.0"?>', f'"1.0" encoding="{name}"?>'.encode())
+    read(NmapSensor(), declared)
+    read(NmapSensor(), declared.replace(b"www.example.org", b"\xe3\x81\xff"))
+    if len(name) in (5, 10):
+        assert len(read(NmapSensor(), declared).rows) == 4
+    wide = ONE.replace(b'"1.0"?>', f'"1.0" encoding="{name}"?>'.encode()).decode().encode("utf-16")
+    assert len(read(NmapSensor(), wide).rows) == (4 if name else 0)
 
 
 def test_outside_entities_are_not_fetched() -> None:

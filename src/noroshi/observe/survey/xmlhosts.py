@@ -5,6 +5,7 @@ Expat does the parsing. A document type that declares entities is refused, token
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,8 @@ PORTS: Final = 3 * 65_536
 """Ports of one host at most: all of TCP, UDP and SCTP."""
 ALL_PORTS: Final = 128 << 20
 """Bytes of all ports of one host together that are kept."""
+_ENCODINGS: Final = frozenset({b"utf-8", b"utf-16", b"iso-8859-1", b"us-ascii"})
+_DECLARED: Final = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)""")
 
 
 @dataclass(slots=True)
@@ -85,11 +88,11 @@ def hosts(reading: Reading, port: Callable[[Node], object]) -> Iterator[Host | R
     A document that is cut or not well-formed gives the hosts before that place, a reject, and `reading.problem`.
     Reasons: truncated, xml, entity, token-length, depth, host-size.
     """
-    work = _Work(port)
+    data = reading.stream.read(CHUNK)
+    work = _Work(port, _encoding(data))
     fed = 0
     try:
         while True:
-            data = reading.stream.read(CHUNK)
             work.parser.Parse(data, not data)
             fed += len(data)
             reading.advance(len(data))
@@ -98,12 +101,15 @@ def hosts(reading: Reading, port: Callable[[Node], object]) -> Iterator[Host | R
                 break
             if fed - max(work.parser.CurrentByteIndex, 0) > TOKEN:
                 raise _StopError("token-length", f"a tag or text longer than {TOKEN:,} bytes")
+            data = reading.stream.read(CHUNK)
     except _StopError as e:
         reason, detail, position = e.reason, e.detail, max(work.parser.CurrentByteIndex, 0)
     except expat.ExpatError as e:
         cut = e.code in (3, 5, 6)  # no element found, unclosed token, partial character
         reason, position = "truncated" if cut else "xml", max(work.parser.ErrorByteIndex, 0)
         detail = f"the document ends within it ({fed:,} bytes)" if cut else expat.ErrorString(e.code)
+    except (LookupError, ValueError) as e:  # should expat ask Python for an encoding all the same
+        reason, position, detail = "xml", 0, str(e)[:200]
     else:
         return
     yield from work.take()
@@ -114,11 +120,23 @@ def hosts(reading: Reading, port: Callable[[Node], object]) -> Iterator[Host | R
     yield Reject(position, reason, detail)
 
 
+def _encoding(head: bytes) -> str | None:
+    """The encoding to read a document in; None leaves it to expat, which knows those of _ENCODINGS.
+
+    Any other that is declared would be looked up among Python's codecs, by a name that stands in the file.
+    """
+    wide = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"<\x00": "UTF-16LE", b"\x00<": "UTF-16BE"}
+    if head[:2] in wide:
+        return wide[head[:2]]
+    declared = _DECLARED.match(head)
+    return None if declared is None or declared[1].lower() in _ENCODINGS else "UTF-8"
+
+
 class _Work:
     """The parser and the host it is in."""
 
-    def __init__(self, port: Callable[[Node], object]) -> None:
-        self.parser = expat.ParserCreate()
+    def __init__(self, port: Callable[[Node], object], encoding: str | None) -> None:
+        self.parser = expat.ParserCreate(encoding)
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
