@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from noroshi.lake import raw
 from noroshi.lake.delta import DataFile, Store
+from noroshi.lake.errors import locked
 from noroshi.lake.runs import PENDING, RunInfo
 from noroshi.model.errors import LakeError, NoroshiError, UsageError
 
@@ -49,6 +50,11 @@ class TableStatus:
 
 def forget(lake: Lake, run_id: str, now: bool) -> RunInfo:
     """See Lake.forget."""
+    with locked(lake.path / ".care.lock"):  # retention tells runs how many rows they have left
+        return _forget(lake, run_id, now)
+
+
+def _forget(lake: Lake, run_id: str, now: bool) -> RunInfo:
     newest = lake.log.load()
     found = [r for r in newest.values() if r.run_id.startswith(run_id)] if run_id else []
     if len(found) != 1:
@@ -111,6 +117,9 @@ def status(lake: Lake) -> list[TableStatus]:
 
 def verify(lake: Lake) -> list[Problem]:
     """See Lake.verify."""
+    from noroshi.lake.retain import resume
+
+    resume(lake)
     problems = [
         Problem(f"a writer left run {r.run_id} ({r.path}) unfinished; it has been taken out", str(lake.path),
                 "Ingest the source again.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from noroshi.keys import Keys
     from noroshi.lake.care import Problem, TableStatus
+    from noroshi.lake.retain import Gone
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.writer import Writer
 
@@ -89,9 +90,11 @@ class Lake:
 
     def writer(self, threads: int = 2) -> Writer:
         """A context manager that stores runs; sweeps what dead writers left first."""
+        from noroshi.lake.retain import resume
         from noroshi.lake.writer import Writer
 
         self.sweep()
+        resume(self)
         return Writer(self, threads)
 
     def snapshot(self) -> Snapshot:
@@ -166,6 +169,15 @@ class Lake:
         from noroshi.lake.compact import compact
 
         return compact(self, table, only_needed=only_needed)
+
+    def retain(self, cutoffs: Mapping[str, date], *, dry_run: bool = False) -> Gone:
+        """Takes out rows of days before the one named for their table, with their links and sums; runs stay.
+
+        Whole days, UTC. dry_run: only tells what would go. Raises UsageError for tables without days.
+        """
+        from noroshi.lake.retain import retain
+
+        return retain(self, cutoffs, dry_run=dry_run)
 
     def vacuum(self, hours: int = 24) -> int:
         """Deletes files no longer used for `hours` (queries must be shorter); how many."""

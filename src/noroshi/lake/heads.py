@@ -75,7 +75,7 @@ class Links:
         self._heads: list[npt.NDArray[Any]] = []
         self._unread: list[DataFile] = []
         """Files without heads, or of which the reader may not see all."""
-        limited = shot._limits.tlp is not None or shot._limits.runs is not None
+        limited = shot._limits.tlp is not None or shot._limits.runs is not None or bool(shot._horizon.tables)
         for file in self._files:
             head = None if limited else _CACHE.get(self._lake, file)
             if head is None or not head.runs <= self._seen.seen:

@@ -31,6 +31,15 @@ def load(lake: Path) -> dict[tuple[str, str, date], str]:
         return {}
 
 
+def drop(lake: Path, before: date) -> None:
+    """Forgets what was judged of earlier days: their rows are going."""
+    from noroshi.lake.handle import write_atomically
+
+    with telling(lake), locked(lake / f".{_NAME}.lock"):
+        rows = [[r, s, d.isoformat(), text] for (r, s, d), text in sorted(load(lake).items()) if d >= before]
+        write_atomically(lake / _NAME, json.dumps(rows))
+
+
 def mark(lake: Path, entries: Mapping[tuple[str, str, date], str]) -> None:
     """Adds and replaces entries, safe against other processes and crashes."""
     from noroshi.lake.handle import write_atomically

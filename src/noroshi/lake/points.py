@@ -16,12 +16,14 @@ from noroshi.lake.delta import DataFile
 from noroshi.lake.encoding import is_sorted
 from noroshi.lake.errors import telling
 from noroshi.lake.footers import Footer
+from noroshi.lake.shape import plain
 from noroshi.model.schema import Table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from noroshi.lake.handle import Lake
+    from noroshi.lake.horizon import Horizon
 
 GROUPS = 256
 """Row groups `newest` looks into at most, some 0.2 ms each: a value no table is sorted by must not cost seconds."""
@@ -40,6 +42,8 @@ class Visible:
     """Markings a row may carry; None when that is not asked."""
     lenient: frozenset[str] = frozenset()
     """With `marks`: runs whose rows may be seen when they carry no marking of their own."""
+    going: tuple[Horizon, Table] | None = None
+    """What retention is just taking out of the table."""
 
     def any(self, file: DataFile) -> bool:
         """False when no row of the file can be seen."""
@@ -49,7 +53,7 @@ class Visible:
 
     def mixed(self, file: DataFile) -> bool:
         """True when some rows of the file may have to be left out."""
-        if self.marks is not None:
+        if self.marks is not None or self.going is not None:
             return True
         if file.runs and file.runs[0] == file.runs[1]:
             return file.runs[0] not in self.seen
@@ -58,7 +62,8 @@ class Visible:
     @property
     def columns(self) -> tuple[str, ...]:
         """What `kept` looks at; files too old to have `tlp` need not give it."""
-        return ("run_id",) if self.marks is None else ("run_id", "tlp")
+        old = self.going[0].columns(self.going[1]) if self.going else ()
+        return ("run_id", *(("tlp",) if self.marks is not None else ()), *old)
 
     def kept(self, rows: pa.Table) -> pa.Table:
         """The rows that may be seen."""
@@ -71,6 +76,8 @@ class Visible:
                 unmarked: Any = pc.and_(pc.is_null(rows["tlp"]), own)
                 own = pc.or_(pc.is_in(rows["tlp"], _texts(self.marks)), unmarked)
             mask = pc.and_(mask, own)
+        if self.going is not None:
+            mask = pc.and_(mask, pc.invert(self.going[0].gone(self.going[1], plain(rows))))
         return rows.filter(mask)
 
 

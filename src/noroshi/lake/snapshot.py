@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from noroshi.lake import horizon
 from noroshi.lake.delta import DataFile
+from noroshi.lake.horizon import Horizon
 from noroshi.lake.points import Visible, rows_between, rows_with
 from noroshi.lake.runs import RunInfo, hidden
 from noroshi.lake.sql import Locked, literal, scan
@@ -30,17 +32,22 @@ _FINDINGS_KEY = "id, tlp"
 
 def take(lake: Lake) -> Snapshot:
     """The runs-tables-runs rule: runs closed before the tables were loaded, and nothing of any other."""
+    behind = horizon.load(lake.path)
     first = lake.log.load()
     files = {name: store.files() for name, store in lake.stores.items() if name != "runs"}
     if any(is_old(f) for f in files["links"]):
         upgrade(lake)
         return take(lake)
+    if horizon.load(lake.path).generation != behind.generation:
+        return take(
+            lake
+        )  # retention began or ended in between: some tables may be from before it, some from after
     second = lake.log.load()
     visible, unseen = hidden(first, second)
     # Of what is not visible, forgotten runs are told about as such; others not at all.
     states = {i: first[i] if i in visible else r for i, r in second.items()}
     shown = {i: r for i, r in states.items() if i in visible or r.state == "forgotten"}
-    return Snapshot(lake, files, shown, visible, unseen)
+    return Snapshot(lake, files, shown, visible, unseen, behind=behind)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,10 @@ class Snapshot:
     def __init__(
         self, lake: Lake, files: dict[str, list[DataFile]], runs: dict[str, RunInfo],
         visible: frozenset[str], unseen: frozenset[str], limits: _Limits | None = None,
-        memory: int | None = None,
+        memory: int | None = None, behind: Horizon | None = None,
     ) -> None:  # fmt: skip
         self._lake, self._files, self._runs = lake, files, runs
+        self._horizon = behind or Horizon()
         self._visible, self._hidden = visible, unseen
         self._limits, self._memory = limits or _Limits(), memory
         self._con: Locked | None = None
@@ -124,7 +132,9 @@ class Snapshot:
         limits = self._limits.and_also(_Limits(tlp, asked))
         unseen = self._hidden | (self._visible - seen)
         shown = {i: r for i, r in self._runs.items() if i in seen}
-        return Snapshot(self._lake, self._files, shown, seen, unseen, limits, memory or self._memory)
+        return Snapshot(
+            self._lake, self._files, shown, seen, unseen, limits, memory or self._memory, self._horizon
+        )
 
     def _connect(self) -> Locked:
         views, allowed = {}, []
@@ -188,10 +198,18 @@ class Snapshot:
         if sees.marks is not None:
             unmarked = f"(tlp IS NULL AND run_id IN ({_listed(sees.lenient)}))"
             parts.append(f"(tlp IN ({_listed(sees.marks)}) OR {unmarked})")
+        if stays := self._horizon.stays(TABLES[table]):
+            parts.append(stays)
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
     def sees(self, table: str) -> Visible:
         """Which rows of a table may be seen."""
+        sees, spec = self._sees_runs(table), TABLES[table]
+        if self._horizon.tables and not spec.partitioned and self._horizon.conditions(spec):
+            return replace(sees, going=(self._horizon, spec))
+        return sees
+
+    def _sees_runs(self, table: str) -> Visible:
         if self._limits.tlp is None:
             return Visible(self._visible, self._hidden)
         # A run's default marking says nothing of rows that carry their own.
@@ -214,7 +232,9 @@ class Snapshot:
         """Files that hold, or may hold, visible rows."""
         if table in ("findings", "runs"):
             return self._files.get(table, [])
-        seen = self.sees(table)
+        seen, first = self.sees(table), self._horizon.tables.get(table)
+        if first is not None and TABLES[table].partitioned:
+            return [f for f in self._files.get(table, []) if seen.any(f) and f.day and f.day >= first]
         return [f for f in self._files.get(table, []) if seen.any(f)]
 
     def _paths(self, table: str) -> list[Path]:
@@ -293,6 +313,6 @@ class Snapshot:
 
     def count(self, table: str) -> int:
         """Visible rows of a table; for findings, those that hold."""
-        if table in ("findings", "runs"):
+        if table in ("findings", "runs") or self._horizon.conditions(TABLES[table]):
             return int(self.sql(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
         return sum(self._limits_rows(self._runs[i], table) for i in self._visible)
