@@ -131,6 +131,8 @@ def _read(path: Path) -> Keys:
         if raw["version"] != VERSION:
             raise LakeError(f"its version is {raw['version']}, this program reads {VERSION}", where=str(path),
                             todo="Use a newer version of Noroshi.")  # fmt: skip
+        if not raw["keys"]:
+            raise ValueError("no key")
         return Keys(path, tuple(_key(e) for e in raw["keys"][:1000]))
     except FileNotFoundError:
         raise
@@ -164,6 +166,7 @@ def _store(path: Path, entries: list[dict[str, str]], *, new: bool) -> bool:
             os.link(temporary, path)  # of two that make keys at once, one wins and both use its
         else:
             temporary.replace(path)
+        _settle(path.parent)
         return True
     except FileExistsError:
         return False
@@ -173,3 +176,12 @@ def _store(path: Path, entries: list[dict[str, str]], *, new: bool) -> bool:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """The new name survives a loss of power: what was made with a key must stay recognisable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

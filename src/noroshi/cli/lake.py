@@ -11,7 +11,7 @@ from noroshi.model.tables import TABLES
 
 @group("lake")
 def command() -> None:
-    """Cares for the store: status, compact, vacuum, verify."""
+    """Cares for the store: status, compact, retain, vacuum, verify."""
 
 
 @verb("status", parent=command)
@@ -44,6 +44,28 @@ def compact(state: State, table: str | None) -> int:
         out.emit({"rows": rewritten})
     rows = out.count(sum(rewritten.values()), "row")
     out.say(state, f"Rewrote {rows} in order. The old files go with: noroshi lake vacuum")
+    return 0
+
+
+@verb("retain", parent=command)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+def retain(state: State, dry_run: bool) -> int:
+    """Takes out what is older than [retention] says, with its links and sums; runs stay, with a note."""
+    from noroshi.work.lake import retain as cut
+
+    document = cut(state.lake(), state.config().retention, dry_run=dry_run)
+    if state.json:
+        out.emit(document)
+        return 0
+    if not document["cutoffs"]:
+        out.say(state, "noroshi.toml has no [retention]: nothing is ever taken out.")
+        return 0
+    if document["rows"]:
+        out.table(("table", "rows"), list(document["rows"].items()), right=("rows",))
+    days = ", ".join(f"{table} before {day}" for table, day in document["cutoffs"].items())
+    rows = out.count(sum(document["rows"].values()), "row")
+    end = " would go." if dry_run else " gone. The bytes go with: noroshi lake vacuum"
+    out.say(state, f"{days}: {rows} of {out.count(document['runs'], 'run')}{end}")
     return 0
 
 

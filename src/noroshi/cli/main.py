@@ -31,7 +31,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "telescope": ("noroshi.cli.telescope", "Show telescopes; guess their prefixes from the data."),
     "why": ("noroshi.cli.why", "Tell where a finding or a row came from."),
     "forget": ("noroshi.cli.forget", "Take the rows of a run back out."),
-    "lake": ("noroshi.cli.lake", "Care for the store: status, compact, vacuum, verify."),
+    "lake": ("noroshi.cli.lake", "Care for the store: status, compact, retain, vacuum, verify."),
+    "key": ("noroshi.cli.key", "Show, renew and back up the site's keys."),
     "config": ("noroshi.cli.config", "Show or check the configuration."),
     "completion": ("noroshi.cli.completion", "Print the completion script of a shell."),
 }

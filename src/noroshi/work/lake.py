@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +25,22 @@ def status(lake: Lake) -> dict[str, Any]:
         "tables": tables,
         "needs_compaction": [[t, d.isoformat() if d else None] for t, d in lake.needs_compaction()],
     }
+
+
+def retain(
+    lake: Lake, retention: Mapping[str, str], *, dry_run: bool = False, today: date | None = None
+) -> dict[str, Any]:
+    """Takes out what is older than `retention` says (table -> `400d`): whole UTC days; what went, or would.
+
+    `400d` keeps today and the 400 days before it.
+    """
+    now = today or datetime.now(UTC).date()
+    cutoffs = {table: now - timedelta(days=int(age.removesuffix("d"))) for table, age in retention.items()}
+    gone = lake.retain(cutoffs, dry_run=dry_run)
+    return {
+        "cutoffs": {table: day.isoformat() for table, day in cutoffs.items()},
+        "rows": gone.rows, "runs": gone.runs, "dry_run": dry_run,
+    }  # fmt: skip
 
 
 def problems(found: list[Problem]) -> list[dict[str, str]]:
