@@ -80,6 +80,8 @@ def text(value: Any, limit: int = LINE) -> str | None:
     if not out:
         return None
     out = out[:limit]
+    if out.isascii():
+        return out
     try:
         out.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which no Arrow string can hold
