@@ -60,6 +60,7 @@ SENSORS: dict[str, str] = {
     "nict-darknet": "noroshi.observe.netlog.nict:NictSensor",
     # Loose formats last: what they know by its content, others know better.
     "ioc-csv": "noroshi.observe.intel.iocs_csv:IocCsvSensor",
+    "ioc-json": "noroshi.observe.intel.iocs_json:IocJsonSensor",
     "ioc-list": "noroshi.observe.intel.iocs:IocListSensor",
     "report": "noroshi.observe.intel.report_text:ReportSensor",
     "mapped": "noroshi.observe.mapped:MappedSensor",

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 REJECTS_PER_REASON: Final = 1_000
 """Rejects of one reason a run keeps one by one; what follows is counted in one row. A capture of rubbish
 would otherwise fill the lake with its own description; a thousand places are more than anyone looks at."""
+UNTOLD: Final = ("not-stored", "no-evidence")
+"""Reasons that are no trouble: a log of a kind that is known and of no use here, a list of words for machines."""
 UNKNOWN: Final = "unknown"
 """Format of a run whose source no sensor knows."""
-_LOOSE: Final = ("ioc-csv", "ioc-list", "report")
+_LOOSE: Final = ("ioc-csv", "ioc-json", "ioc-list", "report")
 """Formats that know a text by its looks: a mapping, which somebody wrote for it, knows better."""
 _KNOWN_OTHERWISE: Final = (
     (b"BZh", "bzip2 data"), (b"PK\x03\x04", "a zip archive"), (b"\x04\x22\x4d\x18", "lz4 data"),
@@ -305,14 +307,13 @@ def _unknown(begin: Callable[[str, int], Run], opened: Opened) -> IngestResult:
 
 
 def _what_instead(head: bytes) -> str:
-    known = ", ".join(registry.SENSORS)
     what = next((text for magic, text in _KNOWN_OTHERWISE if head.startswith(magic)), "")
     if not what and _is_text(head):
         what = "plain text"  # a README or licence beside the captures: no reason to suggest --as
     if what:
-        return f"is {what}, which is no format Noroshi reads ({known})"
+        return f"is {what}, which is no format Noroshi reads"
     begins = f"begins with {head[:8].hex(' ')}"
-    return f"{begins}, which is no format Noroshi reads ({known}); if it is one all the same, say --as"
+    return f"{begins}, which is no format Noroshi reads; if it is one all the same, say --as"
 
 
 def _is_text(head: bytes) -> bool:
@@ -363,13 +364,14 @@ class RejectGate:
             return ""
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in self._counts.most_common())
         total = self._counts.total()
-        pieces = "1 packet" if total == 1 else f"{total:,} packets"
+        pieces = "1 piece" if total == 1 else f"{total:,} pieces"
         return f"{pieces} could not be read ({reasons}), the first at byte {self._first:,}; the rest is kept"
 
     def reject(self, reject: Reject) -> None:
         """Take one in."""
-        self._counts[reject.reason] += reject.count
-        self._first = reject.position if self._first is None else min(self._first, reject.position)
+        if reject.reason not in UNTOLD:
+            self._counts[reject.reason] += reject.count
+            self._first = reject.position if self._first is None else min(self._first, reject.position)
         seen = self._seen.get(reject.reason, 0)
         if seen < self._limit:
             self._seen[reject.reason] = seen + 1

@@ -12,8 +12,8 @@ from noroshi.observe.intel.records import Recorder, is_list, named
 from noroshi.observe.rows import Rows
 
 
-def header(head: bytes) -> tuple[list[str], str, bool] | None:
-    """(names, delimiter, whether a comment holds them) of a list of indicators; None when it is none.
+def header(head: bytes) -> tuple[list[str], str, str] | None:
+    """(names, delimiter, what a comment that holds them begins with) of a list of indicators, else None.
 
     abuse.ch writes the header as the last comment before the data: as many cells as the first record has.
     """
@@ -28,10 +28,10 @@ def header(head: bytes) -> tuple[list[str], str, bool] | None:
         delimiter = csvrows.delimiter_of(line)
         cells = _cells(line, delimiter)
         if len(cells) > 1 and is_list(cells):
-            return csvrows.unique(cells), delimiter, False
+            return csvrows.unique(cells), delimiter, ""
         names = _cells(comment.lstrip("#; "), delimiter)
         if len(names) == len(cells) > 1 and is_list(names):
-            return csvrows.unique(names), delimiter, True
+            return csvrows.unique(names), delimiter, comment[0]
         return None
     return None
 
@@ -80,7 +80,11 @@ class IocCsvSensor:
         rows = Rows()
         recorder = Recorder(reading, known, rows, feed(head))
         records = csvrows.rows(
-            reading, names=names if commented else None, delimiter=delimiter, comment="#", spaced=True
+            reading,
+            names=names if commented else None,
+            delimiter=delimiter,
+            comment=commented or "#",
+            spaced=True,
         )
         for item in records:
             if isinstance(item, Reject):

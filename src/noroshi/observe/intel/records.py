@@ -39,7 +39,7 @@ _CONTEXT: Final = {
     "date timestamp reported reportdate",
     "last_seen": "lastseen lastseenutc lastonline datelastseen updated modified lastupdated",
     "threat": "threat threattype role c2status iocrole category classification listingreason reason usage",
-    "family": "malware malwareprintable malwarefamily family signature families malwarename threatname",
+    "family": "malware malwareprintable malwarefamily family signature families malwarename threatname botname botnet",
     "labels": "tags labels tag label keywords malwarealias",
     "confidence": "confidence confidencelevel score",
     "comment": "comment comments description notes note title context remarks details event",
