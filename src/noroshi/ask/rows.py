@@ -97,8 +97,8 @@ def newest(
     while waiting and rows < limit:
         # As many looks at once as it takes by the counts of links; of packets there are more than rows.
         size = counted = 0
-        while size < len(waiting) and counted < limit - rows:
-            counted += waiting[size][2]
+        while size < len(waiting) and (counted < limit - rows or waiting[size][0] == waiting[size - 1][0]):
+            counted += waiting[size][2]  # and always whole days: their rows mix
             size += 1
         places = [(d, i) for d, i, _ in waiting[:size]]
         del waiting[:size]
