@@ -48,6 +48,13 @@ event = pymisp.MISPEvent()
 event.load_file(sys.argv[1])
 print(json.dumps({"attributes": len(event.attributes) + sum(len(o.attributes) for o in event.objects)}))
 """
+LIVE = """
+import json, sys
+from pathlib import Path
+from noroshi.lake.handle import Lake
+lake = Lake.open(Path(sys.argv[1]))
+print(json.dumps({name: sum(f.size for f in store.files()) for name, store in lake.stores.items()}))
+"""
 
 
 def url(n: int, draw: random.Random) -> str:
@@ -146,7 +153,7 @@ def compare(kind: str, source: Path, lake: Path, rounds: int, start_s: float) ->
     what = "objects" if kind == "stix" else "attributes"
     if mine[what] != theirs[what]:
         raise SystemExit(f"{source.name}: {mine[what]} {what} against {theirs[what]}")
-    size = sum(f.stat().st_size for f in lake.rglob("*") if f.is_file())
+    size = _by_table(lake)["all"]
     spent = {n: harness.spread(c.cpu_s for c in list_) for n, list_ in costs.items()}
     return {
         "source": source.name, "bytes": source.stat().st_size, what: mine[what], "lake_bytes": size, "cpu_s": spent,
@@ -197,11 +204,11 @@ def replay(attributes: int, lake: Path) -> dict[str, Any]:
 
 
 def _by_table(lake: Path) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for file in lake.rglob("*"):
-        if file.is_file():
-            name = file.relative_to(lake).parts[0]
-            sizes[name] = sizes.get(name, 0) + file.stat().st_size
+    """Bytes of the files that readers see, by table; what was rewritten stands beside them until `lake vacuum`."""
+    found = subprocess.run(
+        [sys.executable, "-c", LIVE, str(lake)], check=True, capture_output=True, text=True
+    )
+    sizes: dict[str, int] = {name: size for name, size in json.loads(found.stdout).items() if size}
     return sizes | {"all": sum(sizes.values())}
 
 
