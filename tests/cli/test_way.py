@@ -257,7 +257,7 @@ def test_packets_that_cannot_be_read_are_told_and_the_rest_is_kept(at: At, tmp_p
     path.write_bytes(p.pcap([whole, whole[:40], (0, whole), (4_294_967_295_000_000, whole), whole]))
     ran = at("ingest", path)
     assert ran.code == 3
-    assert "3 packets could not be read (time 2, transport-cut 1), the first at byte" in ran.err
+    assert "3 pieces could not be read (time 2, transport-cut 1), the first at byte" in ran.err
     assert at.facts()["packets"] == 2
     counted = (
         "SELECT reason, count(*)::INT AS n, min(position) > 0 AS placed FROM rejects GROUP BY 1 ORDER BY 1"

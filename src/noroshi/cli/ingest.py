@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from noroshi.cli import out
+from noroshi.cli import ingested, out
 from noroshi.cli.state import State, verb
 from noroshi.model.tlp import parse
 from noroshi.registry import SENSORS
@@ -68,11 +66,13 @@ def command(
     workers: int | None, mapping: Path | None, schema: Path | None, follow: Path | None, settle: float,
     once: bool, no_compact: bool,
 ) -> int:  # fmt: skip
-    """Finds out what each PATH is (a capture, a folder of them, - for standard input) and stores it.
+    """Finds out what each PATH is (a file, a folder of them, - for standard input) and stores it.
 
-    Reads pcap and pcapng, plain or packed with gzip, zstd or xz. Reading the same bytes again adds nothing.
-    What cannot be read goes to the table `rejects`, and the exit status is 3; so does a file in a folder that
-    is no capture, since nobody else would notice.
+    Reads captures, logs of network sensors and decoys, surveys, intelligence, vulnerabilities, bills of materials
+    and context (docs/formats.md), plain or packed with gzip, zstd or xz, whatever the files are called. Reading the
+    same bytes again adds nothing; of a log that grew, only the new part is read. What cannot be read goes to the
+    table `rejects`, and the exit status is 3; so does a file in a folder that is of no known format, since nobody
+    else would notice.
     """
     if bool(paths) == (follow is not None):
         raise click.UsageError("name files or folders to read, or a folder with --follow (not both).")
@@ -90,10 +90,10 @@ def command(
     if state.json:
         out.emit({"runs": [r.to_json() for r in results]})
     else:
-        print_results(results)
-    for text in problems(results):
+        ingested.show(results)
+    for text in ingested.problems(results):
         out.warn(text)
-    counts = Counts()
+    counts = ingested.Counts()
     for result in results:
         counts.add(result)
     out.say(state, counts.closing())
@@ -116,14 +116,14 @@ def _follow(state: State, folder: Path, settle: float, once: bool, given: dict[s
 
     from noroshi.work.follow import follow
 
-    counts = Counts()
+    counts = ingested.Counts()
     runs: list[dict[str, Any]] = []
 
     def tell(result: IngestResult) -> None:
         counts.add(result)
         if state.json:  # the one document of --json needs them all; otherwise years may pass
             runs.append(result.to_json())
-        rows = out.count(result.tables.get("flows", 0), "flow")
+        rows = out.count(ingested.rows(result), "row")
         out.say(state, f"{result.path}: {result.problem or ('known already' if result.known else rows)}")
 
     stop = threading.Event()
@@ -150,36 +150,6 @@ def _follow(state: State, folder: Path, settle: float, once: bool, given: dict[s
     return counts.exit_code
 
 
-@dataclass
-class Counts:
-    """What became of the sources, summed."""
-
-    stored: int = 0
-    known: int = 0
-    in_part: int = 0
-    not_read: int = 0
-
-    def add(self, result: IngestResult) -> None:
-        """Count one more."""
-        name = _status(result).replace(" ", "_")
-        setattr(self, name, getattr(self, name) + 1)
-
-    @property
-    def exit_code(self) -> int:
-        """3 when a source could not be read, or not to its end."""
-        return 3 if self.in_part or self.not_read else 0
-
-    def closing(self) -> str:
-        """One line: what happened and what to do next."""
-        stored = self.stored + self.in_part
-        in_part = f" ({self.in_part} in part)" if self.in_part else ""
-        parts = [f"Stored {out.count(stored, 'source')}{in_part}" if stored else "Nothing new was stored"]
-        parts += [f"{out.number(self.known)} known already"] if self.known else []
-        parts += [f"{out.number(self.not_read)} not read"] if self.not_read else []
-        where = " What could not be read stands in the table rejects." if self.exit_code else ""
-        return ", ".join(parts) + "." + where + (" Next: noroshi analyse" if stored else "")
-
-
 def total_bytes(paths: tuple[str, ...]) -> int | None:
     """Bytes to read, or None when that cannot be known (standard input)."""
     if "-" in paths:
@@ -191,47 +161,3 @@ def total_bytes(paths: tuple[str, ...]) -> int | None:
             files = path.rglob("*") if path.is_dir() else [path]
             total += sum(f.stat().st_size for f in files if f.is_file())
     return total
-
-
-def print_results(results: list[IngestResult]) -> None:
-    """A row per source, on standard output."""
-    room = out.width() - 48  # what the other columns leave; the end of a path tells more than its beginning
-    rows = [
-        (
-            _tail(out.visible(r.path), room),
-            r.format or "?",
-            _status(r),
-            r.tables.get("flows", 0),
-            r.rejects,
-            f"{r.seconds:.1f}",
-        )
-        for r in results
-    ]
-    if rows:
-        out.table(("source", "format", "", "flows", "rejects", "s"), rows, right=("flows", "rejects", "s"))
-
-
-def _tail(text: str, room: int) -> str:
-    return text if len(text) <= room else "…" + text[1 - room :]
-
-
-def problems(results: Sequence[IngestResult]) -> Iterator[str]:
-    """One line per source that could not be read to its end; those with the same trouble together."""
-    paths: dict[str, list[str]] = {}
-    for result in results:
-        if result.problem:
-            paths.setdefault(result.problem, []).append(result.path)
-    for problem, sharing in paths.items():
-        if len(sharing) == 1:
-            yield f"{sharing[0]}: {problem}"
-            continue
-        yield f"{out.number(len(sharing))} sources, each {problem}:"
-        yield from (f"  {path}" for path in sharing[:SAME_TROUBLE])
-        if len(sharing) > SAME_TROUBLE:
-            yield f"  and {out.number(len(sharing) - SAME_TROUBLE)} more, as the table above shows"
-
-
-def _status(result: IngestResult) -> str:
-    if result.problem:
-        return "in part" if result.tables.get("flows") else "not read"
-    return "known" if result.known else "stored"
