@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -190,3 +193,52 @@ def test_keys_and_marks() -> None:
     assert taken(b'\xef\xbb\xbf{"\\u006fbjects": [1]}')[0] == [(0, 1)]
     assert taken(b'{"' + b"k" * 5000 + b'": 1, "\\ud800": 2, "objects": [1]}', 100)[0] == [(0, 1)]
     assert [r.reason for r in taken('{"objects": [1]}'.encode("utf-16"))[2]] != []
+
+
+MEMORY = """
+import io, resource
+from noroshi.wire.jsonsplit import Elements, split
+
+BLOCK = b'{"type": "indicator", "pattern": "[url:value = \\'http://a.example/x\\']"}, ' * 60_000
+
+class Endless(io.RawIOBase):
+    def __init__(self, size):
+        self.left, self.first = size, b'{"type": "bundle", "objects": ['
+
+    def read(self, size=-1):
+        if self.first:
+            out, self.first = self.first, b""
+            return out
+        if self.left <= 0:
+            return b""
+        self.left -= len(BLOCK)
+        return BLOCK
+
+def peak(size):
+    count = sum(len(i.data) for i in split(Endless(size), ["objects[]"]) if isinstance(i, Elements))
+    return count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+small, before = peak(16 << 20)
+large, after = peak(256 << 20)
+print(small, large, before, after - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_document() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=300, check=True
+    )
+    small, large, before, grown = map(int, ran.stdout.split())
+    assert large > 15 * small
+    assert before < 400
+    assert grown < 32
+
+
+@pytest.mark.heavy
+def test_no_index_is_out_of_bounds() -> None:
+    environment = os.environ | {"NOROSHI_BOUNDSCHECK": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "not heavy", __file__],
+        env=environment, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-2000:]
