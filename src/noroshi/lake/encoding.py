@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from noroshi.model.tables import TABLES
+
 FRESH_GROUP = 98_304
 """Rows gathered before a row group of a fresh file is written; a larger batch is one group of its own,
 because every row group repeats its dictionaries."""
@@ -41,6 +43,8 @@ _STATISTICS = {
     "dst_port", "first_seen", "last_seen", "run_id", "rules_version", "key", "day", "id", "subject_value",
     "modified", "position", "at", "tool", "class",
 }  # fmt: skip
+# What tables are sorted by, and when their rows happened: a point query chooses row groups by them.
+_STATISTICS |= {name for t in TABLES.values() for name in (*t.sort, t.time) if name}
 
 
 # Integers of a fresh fact file that are the same, or nearly, row after row: the compressor alone is cheapest.
