@@ -116,4 +116,4 @@ def problems(results: Sequence[IngestResult]) -> Iterator[str]:
         yield from (f"  {path}" for path in sharing[:SAME_TROUBLE])
         if len(sharing) > SAME_TROUBLE:
             more = out.number(len(sharing) - SAME_TROUBLE)
-            yield f'  and {more} more; noroshi sql "SELECT path, problem FROM runs" names them all'
+            yield f"  and {more} more; the table `runs` has their paths and problems"

@@ -14,6 +14,8 @@ from noroshi.model.tables import TABLES
 
 ROWS: Final = 20_000
 """Rows of a table gathered before they are handed on."""
+WEIGHT: Final = 32 << 20
+"""Characters of all texts gathered before they are handed on: a banner may be a megabyte."""
 TEXT: Final = 64 << 10
 """Characters of a free text that are kept."""
 EARLIEST_US: Final = 631_152_000_000_000
@@ -34,17 +36,25 @@ class Rows:
         self._limit = limit
         self._held: dict[str, list[dict[str, Any]]] = {}
         self._full = False
+        self._weight = 0
 
     def add(self, table: str, **values: Any) -> None:
         """Takes a row; KeyError when the table has no such column is left to the lake's check."""
+        for value in values.values():
+            if type(value) is str:
+                self._weight += len(value)
+            elif type(value) is list:
+                self._weight += sum(map(len, value))
         held = self._held.setdefault(table, [])
         held.append(values)
         if len(held) >= self._limit:
             self._full = True
 
     def ready(self) -> Iterator[Batch]:
-        """Batches of the tables that hold enough."""
-        if self._full:
+        """Batches of the tables that hold enough; of all when together they weigh too much."""
+        if self._weight > WEIGHT:
+            yield from self.rest()
+        elif self._full:
             self._full = False
             for table in [t for t, held in self._held.items() if len(held) >= self._limit]:
                 yield _batch(table, self._held.pop(table))
@@ -54,7 +64,7 @@ class Rows:
         for table, held in self._held.items():
             if held:
                 yield _batch(table, held)
-        self._held = {}
+        self._held, self._weight = {}, 0
 
 
 def _batch(table: str, held: list[dict[str, Any]]) -> Batch:

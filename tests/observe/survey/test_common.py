@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 from noroshi.model.observable import canonical
+from noroshi.observe import rows as rows_module
 from noroshi.observe.survey import common
 from noroshi.work.ingest import sniff
 from tests.observe.survey.support import sample
@@ -90,8 +91,8 @@ def test_servers_name_themselves() -> None:
 
 
 def test_heavy_rows_are_handed_on_before_they_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(common, "WEIGHT", 1000)
-    rows = common.Gathered()
+    monkeypatch.setattr(rows_module, "WEIGHT", 1000)
+    rows = rows_module.Rows()
     rows.add("services", scanner="x" * 600, offset=1)
     assert list(rows.ready()) == []
     rows.add("services", scanner="x", hostnames=["y" * 300, "z" * 300], offset=2)

@@ -6,14 +6,13 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
 from noroshi.model.errors import UsageError
 from noroshi.model.observable import canonical, typed
-from noroshi.model.sensor import Batch
-from noroshi.observe.rows import TEXT, Rows
+from noroshi.observe.rows import TEXT
 
 LINE: Final = 1_000
 """Characters of a name, version or tag that are kept."""
@@ -23,8 +22,6 @@ KEY: Final = 64 << 10
 """Characters of base64 that are taken for a key or certificate; RSA-16384 certificates have 8 KiB."""
 SEVERITY: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4, "info": 5}
 """Shadowserver's levels in the order of its own table of severities."""
-WEIGHT: Final = 32 << 20
-"""Characters of gathered rows that are handed on, however few rows they are."""
 _SERVER: Final = re.compile(r"([^\s/()]{1,200})(?:/([^\s()]{1,200}))?")
 _PROTOCOLS: Final = {
     "icmp": 1, "igmp": 2, "tcp": 6, "tcp6": 6, "udp": 17, "udp6": 17, "ipv6-icmp": 58, "icmp6": 58, "icmpv6": 58,
@@ -33,31 +30,6 @@ _PROTOCOLS: Final = {
 """IANA protocol numbers of what surveys name."""
 _CVE: Final = re.compile(r"(?i)\bCVE[-_ :](\d{4})[-_](\d{4,19})\b")
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
-
-
-class Gathered(Rows):
-    """Rows that are handed on when they weigh too much as well: names and banners may be a megabyte a row."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._weight = 0
-
-    def add(self, table: str, **values: Any) -> None:
-        """Takes a row and what its texts weigh."""
-        for value in values.values():
-            if type(value) is str:
-                self._weight += len(value)
-            elif type(value) is list:
-                self._weight += sum(map(len, value))
-        super().add(table, **values)
-
-    def ready(self) -> Iterator[Batch]:
-        """Batches of all tables when together they hold enough."""
-        if self._weight > WEIGHT:
-            self._weight = 0
-            yield from self.rest()
-        else:
-            yield from super().ready()
 
 
 def dig(value: Any, *path: str) -> Any:

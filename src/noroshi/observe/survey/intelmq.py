@@ -15,7 +15,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tlp import Tlp, parse, strictest
 from noroshi.observe.csvrows import header, rows
 from noroshi.observe.jsonlines import first_object
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.extra import as_json
 from noroshi.observe.survey.records import records
@@ -61,7 +61,7 @@ class IntelmqSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `events` per event."""
-        out = common.Gathered()
+        out = Rows()
         start = reading.head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n[,")
         source = records(reading) if start.startswith(b"{") else rows(reading)
         for item in source:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.jsonlines import first_object
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.nmap import begins, is_masscan
 from noroshi.observe.survey.records import records
@@ -51,7 +51,7 @@ class MasscanSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """`services`, one row per record, as masscan reports status and banners apart."""
-        rows = common.Gathered()
+        rows = Rows()
         source = _from_xml(reading) if begins(reading.head) else _from_json(reading)
         for item in source:
             if isinstance(item, Reject):

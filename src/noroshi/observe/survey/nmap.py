@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
-from noroshi.observe.rows import TEXT, clipped, in_time, micros, packed
+from noroshi.observe.rows import TEXT, Rows, clipped, in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.xmlhosts import Host, Node, hosts
 
@@ -40,7 +40,7 @@ class NmapSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """`services` of every host before the document ends or breaks."""
-        rows = common.Gathered()
+        rows = Rows()
         for host in hosts(reading, port_of):
             if isinstance(host, Reject):
                 yield host
@@ -63,7 +63,7 @@ def is_masscan(head: bytes) -> bool:
     return b'<nmaprun scanner="masscan"' in head or b"<!-- masscan " in head
 
 
-def _host(host: Host, reading: Reading, rows: common.Gathered) -> Iterator[Batch | Reject]:
+def _host(host: Host, reading: Reading, rows: Rows) -> Iterator[Batch | Reject]:
     node = host.node
     status = node.find("status")
     state = (status.get("state") if status else None) or "unknown"

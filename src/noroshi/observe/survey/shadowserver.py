@@ -10,7 +10,7 @@ from noroshi.model.observable import typed
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.csvrows import header, rows
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 from noroshi.observe.survey.extra import as_json
 from noroshi.observe.survey.shadowserver_types import Report, from_file_name, load, report
@@ -104,7 +104,7 @@ class _Work:
     """One report being read."""
 
     def __init__(self, of: Report, reading: Reading, columns: list[str]) -> None:
-        self.of, self.reading, self.out = of, reading, common.Gathered()
+        self.of, self.reading, self.out = of, reading, Rows()
         self.feed = f"shadowserver:{of.name}" if of.name else "shadowserver"
         there = set(columns)
         if of.mapping:

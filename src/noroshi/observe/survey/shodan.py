@@ -8,7 +8,7 @@ from typing import Any, Final
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.jsonlines import Lines, first_object
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 
 _KEYS: Final = (
@@ -37,7 +37,7 @@ class ShodanSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per banner."""
-        out = common.Gathered()
+        out = Rows()
         for item in Lines[dict[str, Any]](dict).each(reading):
             if isinstance(item, Reject):
                 yield item

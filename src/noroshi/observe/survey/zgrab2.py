@@ -10,7 +10,7 @@ from noroshi.model.observable import typed
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.jsonlines import Lines, first_object
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 
 _PORTS: Final = {
@@ -56,7 +56,7 @@ class Zgrab2Sensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per module and target."""
-        out = common.Gathered()
+        out = Rows()
         for item in Lines[dict[str, Any]](dict).each(reading):
             if isinstance(item, Reject):
                 yield item

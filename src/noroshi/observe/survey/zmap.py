@@ -9,7 +9,7 @@ from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.csvrows import header, rows
 from noroshi.observe.jsonlines import Lines, first_object
-from noroshi.observe.rows import in_time, micros, packed
+from noroshi.observe.rows import Rows, in_time, micros, packed
 from noroshi.observe.survey import common
 
 _PROTOCOLS: Final = {
@@ -43,7 +43,7 @@ class ZmapSensor:
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """One row of `services` per answer."""
-        out = common.Gathered()
+        out = Rows()
         for item in _from_json(reading) if _is_json(reading.head) else rows(reading):
             if isinstance(item, Reject):
                 yield item
