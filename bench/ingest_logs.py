@@ -1,10 +1,10 @@
 """Logs of lines, rows a second of CPU time: python -m bench.ingest_logs [FORMAT...] [-n ROWS].
 
 Each format is measured twice: its sensor alone (read to its end, batches thrown away) in this process, and
-`noroshi ingest` of the same file into a new lake, as a process of its own. CPU time counts, not wall time, so that
-a shared machine and a second core change nothing. The logs are synthetic (same bytes for the same seed): their
-shape follows the formats' documentation, sources by Zipf 1.3 out of n/8, so that a block of lines holds a tenth to
-a third as many distinct sources as lines.
+`noroshi ingest` of the same file into a new lake, as a process of its own, start-up included, without and with the
+compaction that follows. CPU time counts, not wall time, so that a shared machine and a second core change nothing.
+The logs are synthetic (same bytes for the same seed): their shape follows the formats' documentation, sources by
+Zipf 1.3 out of n/8, so that a block of lines holds a tenth to a third as many distinct sources as lines.
 """
 
 from __future__ import annotations
@@ -146,12 +146,11 @@ def sensor_alone(name: str, path: Path) -> tuple[float, int, int]:
         return time.process_time() - started, rows, rejects
 
 
-def whole_ingest(path: Path) -> harness.Cost:
-    """What `noroshi ingest` of the file into a new lake takes."""
+def whole_ingest(path: Path, *more: str) -> harness.Cost:
+    """What `noroshi ingest` of the file into a new lake takes; more: further words of the command."""
     with tempfile.TemporaryDirectory(dir=harness.DATA) as folder:
-        return harness.ok(
-            harness.run([*harness.noroshi(Path(folder) / "lake"), "ingest", str(path)]), "noroshi"
-        )
+        command = [*harness.noroshi(Path(folder) / "lake"), "ingest", *more, str(path)]
+        return harness.ok(harness.run(command), "noroshi")
 
 
 def main() -> None:
@@ -177,22 +176,28 @@ def main() -> None:
             if (rows, rejects) != (a.rows, 0):
                 raise SystemExit(f"{name}: {rows:,} rows and {rejects:,} rejects of {a.rows:,} lines")
             alone.append(seconds)
-        whole = [] if a.sensor_only else [whole_ingest(path) for _ in range(a.rounds)]
+        whole = [] if a.sensor_only else [whole_ingest(path, "--no-compact") for _ in range(a.rounds)]
+        sorted_too = [] if a.sensor_only else [whole_ingest(path) for _ in range(a.rounds)]
         one = harness.spread(a.rows / s for s in alone)
         all_ = harness.spread(a.rows / c.cpu_s for c in whole) if whole else None
+        last = harness.spread(a.rows / c.cpu_s for c in sorted_too) if sorted_too else None
         peak = max((c.rss_mib for c in whole), default=0.0)
         result["formats"][name] = {
             "bytes": path.stat().st_size, "sensor_rows_per_cpu_s": one, "ingest_rows_per_cpu_s": all_,
-            "sensor_cpu_s": alone, "ingest": harness.numbers(whole) if whole else None,
+            "ingest_and_compaction_rows_per_cpu_s": last, "sensor_cpu_s": alone,
+            "ingest": harness.numbers(whole) if whole else None,
+            "ingest_and_compaction": harness.numbers(sorted_too) if sorted_too else None,
         }  # fmt: skip
         shown.append((
-            name, f"{path.stat().st_size / a.rows:.0f}", _told(one), _told(all_), f"{peak:,.0f}" if peak else "-"
+            name, f"{path.stat().st_size / a.rows:.0f}", _told(one), _told(all_), _told(last),
+            f"{peak:,.0f}" if peak else "-",
         ))  # fmt: skip
     head = (
         "format",
         "bytes a row",
         "sensor, rows a CPU second",
         "whole ingest, rows a CPU second",
+        "and compaction",
         "peak MiB",
     )
     text = f"{harness.table(head, shown)}\n\n{a.rows:,} rows each; median (min-max) of {a.rounds} rounds."

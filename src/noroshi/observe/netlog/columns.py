@@ -52,10 +52,12 @@ class Rowset:
         self._bad: Mask = np.zeros(self.count, bool)
         self._why: dict[int, tuple[str, str]] = {}
 
-    def fail(self, rows: Mask, reason: str, detail: str) -> None:
-        """Marks rows as unreadable; the first reason of a row stands."""
+    def fail(self, rows: Mask, reason: str, detail: str, field: str = "") -> None:
+        """Marks rows as unreadable; the first reason of a row stands. field: whose value is told."""
+        column = self.raw.get(field)
         for i in np.flatnonzero(rows & ~self._bad).tolist():
-            self._why[i] = (reason, detail)
+            value = "" if column is None else f": {str(column[i].as_py())[:80]!r}"
+            self._why[i] = (reason, detail + value)
         self._bad |= rows
 
     def has(self, name: str) -> bool:
@@ -74,7 +76,7 @@ class Rowset:
         with np.errstate(invalid="ignore", over="ignore"):
             us = seconds * 1e6
             good = (us >= EARLIEST_US) & (us <= self._latest_us)
-        self.fail(~good, "time", f"{name} is no time between 1990 and a day after the source's date")
+        self.fail(~good, "time", f"{name} is no time between 1990 and a day after the source's date", name)
         return np.rint(np.where(good, us, 0)).astype(np.int64)
 
     def after(self, began: Ints, name: str) -> Ints:
@@ -83,7 +85,7 @@ class Rowset:
             return began
         seconds = np.nan_to_num(floats(self.raw[name]), nan=0.0, posinf=-1, neginf=-1)
         good = (seconds >= 0) & (seconds < _LONGEST_SPAN_S)
-        self.fail(~good, "duration", f"{name} is negative or beyond a hundred years")
+        self.fail(~good, "duration", f"{name} is negative or beyond a hundred years", name)
         ended = began + np.rint(np.where(good, seconds, 0) * 1e6).astype(np.int64)
         self.fail(ended > self._latest_us, "time", "ends more than a day after the source's date")
         return ended
@@ -99,7 +101,7 @@ class Rowset:
             found = [instant((t or "").replace("/", "-")) for t in texts.to_pylist()]
             us = np.array([-1 if x is None else x for x in found], np.int64)
         good = (us >= EARLIEST_US) & (us <= self._latest_us)
-        self.fail(~good, "time", f"{name} is no time between 1990 and a day after the source's date")
+        self.fail(~good, "time", f"{name} is no time between 1990 and a day after the source's date", name)
         return np.where(good, us, 0)
 
     def ports(self, source: str, destination: str) -> tuple[Any, Any]:
@@ -116,7 +118,7 @@ class Rowset:
             values = [port_number(t) for t in texts.dictionary.to_pylist()]
             table = np.array([*values, (0, -1)], np.int64).reshape(-1, 2)
             rows = table[texts.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)]
-            self.fail(rows[:, 0] < 0, "port", f"{name} is no port")
+            self.fail(rows[:, 0] < 0, "port", f"{name} is no port", name)
             found.append(rows)
         (first, _), (last, code) = found[0].T, found[1].T
         pair = code >= 0
@@ -150,7 +152,7 @@ class Rowset:
         if stored.null_count:
             wrong = bits(stored.is_null())
             at = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            self.fail((at >= 0) & wrong[at], "address", f"{name} is no address")
+            self.fail((at >= 0) & wrong[at], "address", f"{name} is no address", name)
         return pa.DictionaryArray.from_arrays(texts.indices, stored)
 
     def port(self, name: str, *, required: bool = True) -> Any:
@@ -176,7 +178,7 @@ class Rowset:
         low, high = ends["min"].as_py(), ends["max"].as_py()
         if low is not None and (low < 0 or high > most):
             values = column.fill_null(0).to_numpy(zero_copy_only=False)
-            self.fail((values < 0) | (values > most), what, f"{name} is not between 0 and {most:,}")
+            self.fail((values < 0) | (values > most), what, f"{name} is not between 0 and {most:,}", name)
             column = pa.array(np.clip(values, 0, most), mask=bits(column.is_null()))
         if missing is not None and column.null_count:
             column = column.fill_null(missing)
@@ -194,7 +196,7 @@ class Rowset:
         numbers = [protocol_number(p) for p in names.dictionary.to_pylist()]
         table = np.array([-1 if x is None else x for x in (*numbers, None)], np.int16)
         found = table[names.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)]
-        self.fail(found < 0, "protocol", f"{name} is no IP protocol")
+        self.fail(found < 0, "protocol", f"{name} is no IP protocol", name)
         if ends is not None and ends.dictionary.null_count < len(ends.dictionary) and (found == 1).any():
             six = np.array([bool(a) and a[0] == 6 for a in ends.dictionary.to_pylist()])
             at = ends.indices.fill_null(0).to_numpy(zero_copy_only=False)

@@ -74,8 +74,41 @@ def line_of(block: Block, i: int) -> bytes:
     return block.data[start : int(block.ends[i])].rstrip(b"\r")
 
 
-def parts(block: Block, first: int, last: int, layout: Layout) -> Iterator[Part | Reject]:
-    """Lines first .. last-1 of a block, none of them blank, as columns; a reject for each line that is none."""
+class Few:
+    """Lines of a block that were read one by one, gathered so that they become columns together."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._held: dict[str, tuple[str, list[Any]]] = {}
+
+    def add(self, i: int, row: dict[str, Any], kinds: dict[str, str]) -> None:
+        """Takes line i of the block; rows of other layouts may lack some of its fields."""
+        for name, value in row.items():
+            if name not in self._held:
+                self._held[name] = (kinds[name], [None] * len(self._rows))
+            self._held[name][1].append(value)
+        self._rows.append(i)
+        if len(row) < len(self._held):
+            for _, values in self._held.values():
+                if len(values) < len(self._rows):
+                    values.append(None)
+
+    def part(self) -> Part | None:
+        """All of them; None for none."""
+        import pyarrow as pa
+
+        if not self._rows:
+            return None
+        types = _types() | {"texts": pa.list_(pa.string())}
+        raw = {n: pa.array(values, types[kind]) for n, (kind, values) in self._held.items()}
+        return Part(raw, np.array(self._rows, np.int64))
+
+
+def parts(block: Block, first: int, last: int, layout: Layout, few: Few) -> Iterator[Part | Reject]:
+    """Lines first .. last-1 of a block, none of them blank, as columns; a reject for each line that is none.
+
+    Lines that are read one by one are left in `few`, for the end of the block.
+    """
     waiting = [(first, last)]
     places = layout.places()
     while waiting:
@@ -86,7 +119,7 @@ def parts(block: Block, first: int, last: int, layout: Layout) -> Iterator[Part 
         if quick is not None:
             yield quick
         elif b - a <= PIECE:
-            yield from _slow(block, a, b, layout, places)
+            yield from _slow(block, a, b, layout, places, few)
         else:
             half = (a + b) // 2
             waiting += [(half, b), (a, half)]
@@ -196,31 +229,20 @@ def unescape(text: str) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _slow(block: Block, a: int, b: int, layout: Layout, places: dict[str, int]) -> Iterator[Part | Reject]:
-    import pyarrow as pa
-
-    rows: list[int] = []
-    held: dict[str, list[Any]] = {n: [] for n in places}
+def _slow(block: Block, a: int, b: int, layout: Layout, places: dict[str, int], few: Few) -> Iterator[Reject]:
     separator, least, most = layout.separator.encode(), len(layout.fields) - layout.fewer, len(layout.fields)
     for i in range(a, b):
         line = line_of(block, i)
         found = line.split(separator, most)
-        problem = "" if least <= len(found) <= most else f"{_told(len(found), most)} fields, {most} expected"
-        reason = "fields"
-        row: dict[str, Any] = {}
-        if not problem:
-            row, problem = _row(found, layout, places)
-            reason = "value"
-        if problem:
-            yield Reject(int(block.offsets_at(i)), reason, problem, line)
+        if not least <= len(found) <= most:
+            problem = f"{_told(len(found), most)} fields, {most} expected"
+            yield Reject(block.offsets_at(i), "fields", problem, line)
             continue
-        rows.append(i)
-        for n, value in row.items():
-            held[n].append(value)
-    if rows:
-        types = _types() | {"texts": pa.list_(pa.string())}
-        raw = {n: pa.array(held[n], types[layout.wanted[n]]) for n in places}
-        yield Part(raw, np.array(rows, np.int64))
+        row, problem = _row(found, layout, places)
+        if problem:
+            yield Reject(block.offsets_at(i), "value", problem, line)
+        else:
+            few.add(i, row, layout.wanted)
 
 
 def _told(found: int, most: int) -> str:

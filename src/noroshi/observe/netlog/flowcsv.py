@@ -9,7 +9,7 @@ from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.lines import Block, blocks
 from noroshi.observe.netlog.columns import Rowset, rowset
-from noroshi.observe.netlog.delimited import MOST_FIELDS, Layout, line_of, parts
+from noroshi.observe.netlog.delimited import MOST_FIELDS, Few, Layout, Part, line_of, parts
 
 _BOM: Final = b"\xef\xbb\xbf"
 LONGEST_HEADER: Final = 64 << 10
@@ -61,6 +61,7 @@ def read(
         if isinstance(block, Reject):
             yield block
             continue
+        few = Few()
         for first, last, line in _stretches(block, header, ends):
             if line:
                 found = header(line)
@@ -71,7 +72,13 @@ def read(
                 what = "no header line stands before these lines"
                 yield Reject(block.offsets_at(first), "header", what, line_of(block, first), last - first)
             else:
-                yield from _rows(block, first, last, current, table, build, reading)
+                for item in parts(block, first, last, current, few):
+                    yield from (
+                        [item] if isinstance(item, Reject) else _made(block, item, table, build, reading)
+                    )
+        rest = few.part()
+        if rest is not None:
+            yield from _made(block, rest, table, build, reading)
 
 
 def _stretches(
@@ -96,21 +103,11 @@ def _stretches(
         yield start, len(block.ends), b""
 
 
-def _rows(
-    block: Block,
-    first: int,
-    last: int,
-    current: Layout,
-    table: str,
-    build: Callable[[Rowset], Any],
-    reading: Reading,
+def _made(
+    block: Block, part: Part, table: str, build: Callable[[Rowset], Any], reading: Reading
 ) -> Iterator[Batch | Reject]:
-    for part in parts(block, first, last, current):
-        if isinstance(part, Reject):
-            yield part
-            continue
-        rows = rowset(block, part, reading)
-        made = build(rows)
-        yield from rows.rejects()
-        if made.num_rows:
-            yield Batch(table, made)
+    rows = rowset(block, part, reading)
+    made = build(rows)
+    yield from rows.rejects()
+    if made.num_rows:
+        yield Batch(table, made)

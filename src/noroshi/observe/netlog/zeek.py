@@ -15,7 +15,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.observe.lines import Block, blocks
 from noroshi.observe.netlog import zeeklogs
 from noroshi.observe.netlog.columns import rowset
-from noroshi.observe.netlog.delimited import MOST_FIELDS, Layout, line_of, parts, unescape
+from noroshi.observe.netlog.delimited import MOST_FIELDS, Few, Layout, Part, line_of, parts, unescape
 
 _UNKNOWN: Final = "unknown-log"
 
@@ -130,15 +130,20 @@ class ZeekSensor:
                 yield block
                 continue
             found: list[Batch] = []
+            few: dict[str, Few] = {}
             for first, last, header_line in runs(block):
                 if header_line:
                     header = header.after(line_of(block, first))
                     continue
-                for item in _lines(block, first, last, header, others, reading):
+                for item in _lines(block, first, last, header, others, few):
                     if isinstance(item, Reject):
                         yield item
                     else:
-                        found.append(item)
+                        yield from _made(header.log, block, item, reading, found)
+            for log, rest in few.items():
+                part = rest.part()
+                if part is not None:
+                    yield from _made(log, block, part, reading, found)
             yield from zeeklogs.joined(found)
         yield from others.told("Zeek's log")
 
@@ -163,19 +168,23 @@ def runs(block: Block) -> Iterator[tuple[int, int, bool]]:
                 yield i, i + 1, True
 
 
+def _made(log: str, block: Block, part: Part, reading: Reading, found: list[Batch]) -> Iterator[Reject]:
+    for item in zeeklogs.batch(log, rowset(block, part, reading)):
+        if isinstance(item, Reject):
+            yield item
+        else:
+            found.append(item)
+
+
 def _lines(
-    block: Block, first: int, last: int, header: Header, others: zeeklogs.Counted, reading: Reading
-) -> Iterator[Batch | Reject]:
+    block: Block, first: int, last: int, header: Header, others: zeeklogs.Counted, few: dict[str, Few]
+) -> Iterator[Part | Reject]:
     offset, count = block.offsets_at(first), last - first
     if header.problem or not header.fields:
         what = header.problem or "no #fields line stands before these lines"
         yield Reject(offset, "header", what, line_of(block, first), count)
     elif header.layout is not None:
-        for part in parts(block, first, last, header.layout):
-            if isinstance(part, Reject):
-                yield part
-            else:
-                yield from zeeklogs.batch(header.log, rowset(block, part, reading))
+        yield from parts(block, first, last, header.layout, few.setdefault(header.log, Few()))
     elif header.log:
         others.add(header.log, offset, line_of(block, first), count)
     else:

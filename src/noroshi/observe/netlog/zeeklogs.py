@@ -358,7 +358,8 @@ class Counted:
         """A reject for each log; `what` calls it, as `Zeek's log`."""
         for name, (offset, line, count) in self._held.items():
             self._counts[f"not_stored.{name}"] = count
-            detail = f"{what} {name} is known but not stored: {count:,} lines"
+            lines = "1 line" if count == 1 else f"{count:,} lines"
+            detail = f"{what} {name} is known but not stored: {lines}"
             yield Reject(offset, "not-stored", detail, line, count)
         self._held.clear()
 
