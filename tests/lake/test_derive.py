@@ -116,6 +116,11 @@ def test_addresses(coded: bool) -> None:
     assert (first, last, count) == (NOON, NOON + timedelta(seconds=65), 2)
 
 
+def test_ipv6_addresses_that_share_a_key() -> None:
+    rows = [connection(f"2001:db8::{i}", "::", 86_400 * (i % 3)) for i in range(9)]
+    assert derived("connections", batch("connections", rows)) == plainly("connections", rows)
+
+
 def test_what_is_implied_is_linked_too() -> None:
     rows = [
         {"ts": NOON, "src_ip": address.pack("192.0.2.1"), "url": "http://Example.com/x", "sha256": "A" * 64}

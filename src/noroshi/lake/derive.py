@@ -23,6 +23,7 @@ from noroshi.wire import group, text
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 LIMIT = 1 << 20
 """Entries summed at most before they are handed on: 72 bytes each. A run with more has several rows for one."""
@@ -146,7 +147,7 @@ class Deriver:
         if sums is self._addresses:
             hi = entries[:, group.HI].copy().view(np.uint64)
             key = text.address_keys(hi, lo.view(np.uint64))
-            order = np.lexsort((entries[:, group.DAY], lo.view(np.uint64), key))
+            order = _order(hi, lo.view(np.uint64), key, entries[:, group.DAY])
             kind: Any = pa.repeat(pa.scalar("ip"), len(entries))
             value: Any = _strings(*text.texts(hi[order], lo[order].view(np.uint64)))
         else:
@@ -194,6 +195,15 @@ class Deriver:
         }
         schema = links_schema()
         return pa.table([columns[n] for n in schema.names], schema=schema)
+
+
+def _order(hi: U64, lo: U64, key: I64, day: I64) -> I64:
+    """The order of addresses by key and day; IPv6 addresses may share a key."""
+    four = not hi.any() and bool((lo >> np.uint64(32) == np.uint64(0xFFFF)).all())
+    if four and day.min() >= 0 and day.max() < 1 << 28:
+        # Keys of IPv4 leave the low 28 bits free: one sort instead of three.
+        return np.argsort(key | day, kind="stable")
+    return np.lexsort((lo, day, key))
 
 
 @lru_cache(maxsize=1)

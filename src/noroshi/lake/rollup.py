@@ -49,6 +49,7 @@ class Rollup:
 
     def links(self, rows: pa.Table) -> None:
         """Takes finished rows of links."""
+        rows = rows.select(["kind", "role", "table", "day", "key", "count"])
         sources = pc.is_in(rows["role"], pa.array(SOURCE_ROLES, pa.string()))
         chosen = rows.filter(pc.and_(pc.equal(rows["kind"], pa.scalar("ip", pa.string())), sources))
         if not chosen.num_rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def by_day(table: Table, rows: pa.Table) -> Iterator[tuple[date | None, pa.Table
         order: Any = np.argsort(days, kind="stable")
         rows, days = rows.take(order), days[order]
     cuts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         yield _date(days[start]), rows.slice(start, end - start)
 
 

@@ -111,7 +111,8 @@ class Run:
             self._count_marks(table, rows)
         if table == "links":
             # Sums stand under the run's marking: rows with one of their own must not show in them.
-            self._rollup.links(rows.filter(rows["tlp"].is_null()))
+            unmarked = rows["tlp"].null_count == rows.num_rows
+            self._rollup.links(rows if unmarked else rows.filter(rows["tlp"].is_null()))
         else:
             self._rollup.facts(table, rows)
         self._hold(table, rows)
