@@ -533,3 +533,24 @@ def test_sniffing_survives_a_cut_anywhere() -> None:
     whole = json.dumps({"Event": event(*[ONE] * 100)}).encode()
     for cut in random.Random(1).sample(range(120, 4096), 60):
         assert sniffers(whole[:cut]) == ["misp"]
+
+
+def test_what_two_documents_share_is_linked_and_junk_is_not() -> None:
+    """The known truth of these events: three values in two of them are evidence, `80`, `443` and `eset` are junk."""
+    from noroshi.model.observable import CANONICAL
+
+    root = os.environ.get("NOROSHI_DATA")
+    if not root:
+        pytest.skip("most may not be committed; set NOROSHI_DATA to a folder with intel/misp_events")
+    folder = Path(root, "intel/misp_events")
+    documents: dict[tuple[str, str], set[str]] = {}
+    for path in [*(folder / "eset").glob("*.json"), folder / "pymisp_tests/existing_event.json"]:
+        for row in Taken("misp", path.read_bytes()).indicators:
+            documents.setdefault((row["kind"], row["value"].lower()), set()).add(row["document"])
+    shared = {value for value, found in documents.items() if len(found) > 1}
+    assert {(k, v) for k, v in shared if k in CANONICAL} == {
+        ("malware", "linux/sshdoor.bo"),
+        ("sha1", "d5235d136cfcadbef431eea7253d80bde414db9d"),
+        ("sha1", "e338d49c270baf64363879e5eecb8fa6bdde8ad9"),
+    }
+    assert {v for k, v in shared if k not in CANONICAL} == {"80", "443", "eset"}
