@@ -218,16 +218,6 @@ class Snapshot:
             return Visible(self._visible, self._hidden, self._limits.marks, lenient)
         return Visible(lenient, self._hidden | (self._visible - lenient))
 
-    _sees = sees
-
-    @property
-    def _visibility(self) -> Visible:
-        """For any table, at the price of hiding what a stricter run holds under laxer markings: use `sees`."""
-        if self._limits.tlp is None:
-            return self.sees("runs")
-        strict = self.sees("rejects")
-        return replace(strict, marks=self._limits.marks, lenient=strict.seen)
-
     def _live(self, table: str) -> list[DataFile]:
         """Files that hold, or may hold, visible rows."""
         if table in ("findings", "runs"):
