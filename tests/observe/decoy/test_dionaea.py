@@ -92,6 +92,13 @@ def test_odd_values() -> None:
     assert b"hunter2" not in rejects[0].sample
 
 
+def test_a_line_with_too_many_logins() -> None:
+    found, rejects = rows(DionaeaSensor(), line(credentials=[{"username": "a", "password": "b"}] * 10_002))
+    assert len(found["logins"]) == 10_000
+    assert found["sessions"][0]["login_count"] == 10_002
+    assert [(r.reason, r.count) for r in rejects] == [("too-many", 2)]
+
+
 def test_incidents() -> None:
     found, rejects = rows(DionaeaIncidentSensor(), INCIDENTS)
     assert rejects == []

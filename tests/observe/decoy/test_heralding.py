@@ -108,6 +108,12 @@ def test_odd_values() -> None:
     assert rows(HeraldingSensor(), line(num_auth_attempts=10**30))[0]["sessions"][0]["login_count"] < 1 << 31
 
 
+def test_a_line_with_too_many_attempts() -> None:
+    found, rejects = rows(HeraldingSensor(), line(auth_attempts=[{"username": "a"}] * 10_003))
+    assert len(found["logins"]) == 10_000
+    assert [(r.reason, r.count) for r in rejects] == [("too-many", 3)]
+
+
 @pytest.mark.parametrize("cut", [0, 100, 1_000, 5_000])
 def test_a_cut_log(cut: int) -> None:
     assert len(rows(HeraldingSensor(), REAL[:cut])[1]) <= 1

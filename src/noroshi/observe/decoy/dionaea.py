@@ -8,13 +8,14 @@ store.py at 4e459f1 (2021-02); real log of 2025.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
 
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
-from noroshi.observe.decoy.gather import host, masked, moment, port, short, text, written
+from noroshi.observe.decoy.gather import MOST, beyond, host, masked, moment, port, short, text, written
 from noroshi.observe.decoy.mentions import mentions
 from noroshi.observe.jsonlines import Lines, first_object
 from noroshi.observe.rows import Rows
@@ -29,8 +30,6 @@ SERVICES: Final = {
 """Names of Dionaea's services as everybody calls them."""
 SECRET: Final = frozenset({"PASS", "ACCT"})
 """FTP commands whose arguments stand in `logins` only."""
-MOST: Final = 10_000
-"""Logins and commands of one connection that are read."""
 
 
 class Connection(msgspec.Struct):
@@ -70,7 +69,7 @@ class DionaeaSensor:
         return isinstance(inner, dict) and "transport" in inner and "src_ip" in found and "dst_port" in found
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
-        """Rows and rejects. Reasons: those of `Lines`, `time`, `address`."""
+        """Rows and rejects. Reasons: those of `Lines`, `time`, `address`, `too-many`."""
         rows = Rows()
         listening = 0
 
@@ -120,15 +119,15 @@ def _connection(rows: Rows, event: Event, offset: int, reading: Reading) -> Reje
         "sessions", first_seen=ts, last_seen=ts, dst_ip=decoy, dst_port=numbers[1], protocol=protocol,
         login_count=len(logins), login_success=False, command_count=len(commands), **who,
     )  # fmt: skip
-    for username, password in logins:
+    for username, password in logins[:MOST]:
         rows.add(
             "logins", ts=ts, dst_ip=decoy, dst_port=numbers[1], username=text(username), password=text(password),
             method="password", success=False, **who,
         )  # fmt: skip
-    for command, arguments in commands:
+    for command, arguments in commands[:MOST]:
         line = ftp_line(command, arguments)
         rows.add("commands", ts=ts, text=line, mentions=mentions(line), **who)
-    return None
+    return beyond(max(len(logins), len(commands)), offset)
 
 
 def pairs(value: Any, first: str, second: str) -> list[tuple[Any, Any]]:
@@ -136,10 +135,10 @@ def pairs(value: Any, first: str, second: str) -> list[tuple[Any, Any]]:
     if isinstance(value, dict):
         left, right = value.get(first), value.get(second)
         if isinstance(left, list) and isinstance(right, list):
-            return list(zip(left[:MOST], right[:MOST], strict=False))
+            return list(zip_longest(left, right))
         return [(left, right)] if left is not None or right is not None else []
     if isinstance(value, list):
-        return [(v.get(first), v.get(second)) for v in value[:MOST] if isinstance(v, dict)]
+        return [(v.get(first), v.get(second)) for v in value if isinstance(v, dict)]
     return []
 
 

@@ -18,6 +18,8 @@ ROWS: Final = 20_000
 """Rows of a table that are handed on together."""
 READ: Final = 16 << 20
 """Bytes of the source after which what is held is handed on, however few rows: texts may be long."""
+MOST: Final = 10_000
+"""Logins or commands of one line that become rows; the rest is told by a reject."""
 SHORT: Final = 1_024
 """Characters kept of names, versions and addresses, which are longer only to do harm."""
 _SECRET: Final = re.compile(rb"(?i)pass|message|cred|login attempt|logdata|auth|input|arg|data|user")
@@ -103,6 +105,14 @@ def moment(text: str | None, reading: Reading) -> int | None:
 def host(text: str | None) -> bytes | None:
     """The stored form of an address; a text too long for one does not fill the memory of `packed`."""
     return packed(text) if text and len(text) <= 45 else None
+
+
+def beyond(count: int, offset: int) -> Reject | None:
+    """A reject for what a line holds beyond MOST."""
+    if count <= MOST:
+        return None
+    left = count - MOST
+    return Reject(offset, "too-many", f"{count:,} entries in one line, {left:,} of them left out", count=left)
 
 
 def span(reading: Reading) -> tuple[int, int]:

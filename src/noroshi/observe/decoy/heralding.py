@@ -14,7 +14,7 @@ import msgspec
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
 from noroshi.observe import csvrows
-from noroshi.observe.decoy.gather import host, masked, moment, port, short, text, written
+from noroshi.observe.decoy.gather import MOST, beyond, host, masked, moment, port, short, text, written
 from noroshi.observe.jsonlines import Lines, first_object
 from noroshi.observe.rows import Rows
 
@@ -64,7 +64,7 @@ class HeraldingSensor:
         return {"session_id", "num_auth_attempts", "source_ip"} <= set(found)
 
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
-        """Rows and rejects. Reasons: those of `Lines`, `time`, `address`."""
+        """Rows and rejects. Reasons: those of `Lines`, `time`, `address`, `too-many`."""
         rows = Rows()
         started = 0
 
@@ -102,13 +102,13 @@ def _session(rows: Rows, session: Session, offset: int, reading: Reading) -> Rej
         login_count=max(len(session.auth_attempts), min(max(session.num_auth_attempts, 0), 1 << 31 - 1)),
         login_success=False, command_count=0, **ends,
     )  # fmt: skip
-    for attempt in session.auth_attempts:
+    for attempt in session.auth_attempts[:MOST]:
         password = text(attempt.password)
         rows.add(
             "logins", ts=moment(attempt.timestamp, reading) or ts, username=text(attempt.username),
             password=password, method=None if password is None else "password", success=False, **ends,
         )  # fmt: skip
-    return None
+    return beyond(len(session.auth_attempts), offset)
 
 
 class HeraldingCsvSensor:

@@ -27,6 +27,10 @@ _ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})|\\([rnt0'\"\\])")
 _PLAIN: Final = {"r": "\r", "n": "\n", "t": "\t", "0": "\0"}
 _HEX: Final = re.compile(r"(?:\\{1,2}x[0-9a-fA-F]{2}){4,}")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}+={0,2}(?![A-Za-z0-9+/=])")
+_LONG: Final = 1_024
+"""Texts beyond this are mostly programs written out: their runs of digits are taken out before the search."""
+_BLOB: Final = re.compile(r"[A-Za-z0-9+/=]{256,}+|(?:\\{1,2}x[0-9a-fA-F]{2}){64,}+")
+"""What no observable is that long without a dot, a dash or a colon."""
 _KEY: Final = re.compile(
     r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d{3}|sk-[a-z0-9-]{1,40}@openssh\.com)\s{1,20}(AAAA[A-Za-z0-9+/]{20,}+={0,2})"
 )
@@ -78,7 +82,7 @@ def _mentions(text: str) -> list[str]:
     bare = _KEY.sub(" ", text) if keys else text  # a key's base64 holds no other observable
     bare = _DEVICE.sub(r" \1 ", bare)  # bash's own way to connect
     for layer in (bare, *_hidden(bare)):
-        for kind, value in find(layer):
+        for kind, value in find(_BLOB.sub(" ", layer) if len(layer) > _LONG else layer):
             out[typed(kind, value)] = None
     return list(out)[:MOST]
 
