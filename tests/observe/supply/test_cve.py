@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noroshi.observe.supply.cve import CveSensor
-from tests.observe.supply.support import DATA, rows
+from tests.observe.supply.support import DATA, real, rows
 
 PAN = (DATA / "cve_2024_3400.json").read_bytes()
 LINES = (DATA / "cve_lines.jsonl").read_bytes()
@@ -172,6 +173,35 @@ def test_a_cut_record_and_a_cut_array() -> None:
     found, rejects = rows(CveSensor(), b"[" + record() + b"," + record()[:50])
     assert len(found["vulnerabilities"]) == 1
     assert [r.reason for r in rejects] == ["cut-short"]
+
+
+def test_what_cisa_added_to_nineteen_thousand_records() -> None:
+    """The affected products of vulnrichment, put back into containers: CPEs, ranges and flags as counted by json."""
+    lines = gzip.decompress(
+        real("survey", "vuln", "cve_cpe_vulnrichment_20241024.jsonl.gz").read_bytes()
+    ).splitlines()
+    plain = [json.loads(line) for line in lines]
+    source = []
+    for p in plain:
+        metrics = [{k: {"baseScore": v[0], "vectorString": v[1]}} for k, v in (p.get("cvss") or {}).items()]
+        options = [{k: v} for k, v in (p.get("ssvc") or {}).items()]
+        metrics.append({"other": {"type": "ssvc", "content": {"options": options}}})
+        if p["kev"]:
+            metrics.append({"other": {"type": "kev", "content": {"dateAdded": "2024-01-01"}}})
+        meta = {"cveId": p["cve"], "state": "PUBLISHED", "datePublished": p["published"]}
+        adp = {"affected": p["affected"], "metrics": metrics}
+        source.append(
+            json.dumps({"dataType": "CVE_RECORD", "cveMetadata": meta, "containers": {"adp": [adp]}})
+        )
+    found, rejects = rows(CveSensor(), "\n".join(source).encode())
+    assert [r.reason for r in rejects if r.reason not in ("time", "ranges")] == []
+    assert len(found["vulnerabilities"]) == len(plain) - sum(r.reason == "time" for r in rejects)
+    assert sum(r.get("kev", False) for r in found["vulnerabilities"]) == sum(bool(p["kev"]) for p in plain)
+    cpes = {(p["cve"], c) for p in plain for a in p["affected"] for c in a.get("cpes", ())}
+    assert {(r["id"], r["cpe"]) for r in found["affected"] if "cpe" in r} == cpes
+    below = {(p["cve"], v["lessThan"].strip()) for p in plain for a in p["affected"] for v in a.get("versions", ())
+             if v.get("lessThan", "*").strip() not in ("*", "")}  # fmt: skip
+    assert {(r["id"], r["below_version"]) for r in found["affected"] if "below_version" in r} == below
 
 
 @given(st.binary(max_size=300), st.integers(0, 16_000), st.integers(0, 40))

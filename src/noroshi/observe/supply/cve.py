@@ -28,7 +28,7 @@ from noroshi.observe.supply.documents import (
 )
 
 RANGES: Final = 5_000
-"""Rows of `affected` one record may have; the longest record of 44,130 has 1,300."""
+"""Rows of `affected` one record may have; the longest of 44,130 records has 2,436."""
 _UNBOUND: Final = frozenset({"0", "*", "-", "all", "unspecified", "n/a"})
 """What stands for `from the first version` at the beginning of a range."""
 _METRICS: Final = ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0")
