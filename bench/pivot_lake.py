@@ -128,7 +128,11 @@ def _coded(codes: I64, addresses: npt.NDArray[np.uint32]) -> Any:
     """Addresses as a dictionary column, as decoders give them."""
     distinct, index = np.unique(codes, return_inverse=True)
     values = _packed(addresses[distinct]).cast(pa.binary())
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), values)
+    return pa.DictionaryArray.from_arrays(_int32(index), values)
+
+
+def _int32(values: Any) -> Any:
+    return pa.array(values.astype(np.int32))
 
 
 def _same(value: str, n: int) -> Any:
@@ -209,14 +213,14 @@ def _logins(rng: np.random.Generator, w: World, n: int, number: int, at: int) ->
     rows = {
         "ts": _stamp(ts),
         "session_id": pa.DictionaryArray.from_arrays(
-            pa.array(session.astype(np.int32)), pa.array([f"{number:04x}{at + i:06x}" for i in range(len(ranks))])
+            _int32(session), pa.array([f"{number:04x}{at + i:06x}" for i in range(len(ranks))])
         ),
         "decoy": _same(f"decoy-{number % 4}", n), "src_ip": _coded(ranks[session], w.addresses),
         "src_port": rng.integers(1024, 65536, n), "dst_ip": _coded(np.zeros(n, np.int64), w.own),
         "dst_port": np.full(n, 22), "service": _same("ssh", n),
-        "username": pa.DictionaryArray.from_arrays(pa.array(rng.integers(0, 50, n).astype(np.int32)), users),
+        "username": pa.DictionaryArray.from_arrays(_int32(rng.integers(0, 50, n)), users),
         "password": pa.DictionaryArray.from_arrays(
-            pa.array((2000 * rng.random(n) ** 3).astype(np.int32)), words
+            _int32(2000 * rng.random(n) ** 3), words
         ),
         "method": _same("password", n), "success": rng.random(n) < 0.01,
         "offset": np.arange(at, at + n, dtype=np.int64) * 300,
@@ -232,9 +236,9 @@ def _services(rng: np.random.Generator, w: World, n: int, number: int, at: int) 
         "ip": _coded(rng.integers(0, len(w.addresses), n), w.addresses), "port": rng.choice([22, 80, 443, 8443], n),
         "protocol": np.full(n, 6), "state": _same("open", n), "service": _same("http", n),
         "product": pa.DictionaryArray.from_arrays(
-            pa.array(pick.astype(np.int32)), pa.array([f"product{i}" for i in range(200)])
+            _int32(pick), pa.array([f"product{i}" for i in range(200)])
         ),
-        "cpes": pa.array(cpes, pa.list_(pa.string())).take(pa.array(pick)), "scanner": _same("zgrab2", n),
+        "cpes": pa.array(cpes, pa.list_(pa.string())).take(_int32(pick)), "scanner": _same("zgrab2", n),
         "offset": np.arange(at, at + n, dtype=np.int64) * 900,
     }  # fmt: skip
     return [Batch("services", _table("services", rows))]

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from noroshi.lake.heads import Common, Links
     from noroshi.lake.snapshot import Snapshot
 
-SESSIONS, DOCUMENTS = 3, 3
+SESSIONS, DOCUMENTS = 3, 2
 """Visits and documents followed: each costs a look into up to five tables, or through one."""
-DOCUMENT_ROWS = 500
+DOCUMENT_ROWS, DOCUMENT_GROUPS = 500, 32
+"""Statements of a document, and row groups looked into: no table is sorted by documents, so of more than half a
+million statements a part is looked through."""
 SLOW = 48
 """Values weighed where there are no heads: each costs a read of half a millisecond."""
 LISTED = 0.1
@@ -162,7 +164,9 @@ def _documents(shot: Snapshot, found: Sequence[Found]) -> Iterable[tuple[str, st
                 continue
             names = {n for lk in links_of(table) for n in (lk.column, lk.kind_from) if n}
             columns = {*names, "document", TABLES[table].time or "ts"}
-            rows, _ = look(shot, table, "document", document, document, columns, DOCUMENT_ROWS)
+            rows, _ = look(
+                shot, table, "document", document, document, columns, DOCUMENT_ROWS, groups=DOCUMENT_GROUPS
+            )
             if rows.num_rows:
                 yield "document", table, rows
 

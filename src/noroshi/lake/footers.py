@@ -43,14 +43,19 @@ class Footer:
 
     def between(self, column: str, low: Any, high: Any) -> list[int]:
         """Row groups that may hold a value of `low`..`high`, in order."""
-        found = self.ranges.get(column)
-        if found is None:
-            found = self.ranges[column] = self._ranges(column)
+        found = self.learn(column)
         if type(low) is int and column in self.numbers:
             lows, highs = self.numbers[column]
             return [int(i) for i in ((lows <= high) & (highs >= low)).nonzero()[0]]
         # Not by bisection: after rows were taken out, neighbours may be slightly out of order.
         return [i for i, r in enumerate(found) if r is None or (r[0] <= high and low <= r[1])]
+
+    def learn(self, column: str) -> list[tuple[Any, Any] | None]:
+        """Smallest and largest value of the column by row group, None where that is not told."""
+        found = self.ranges.get(column)
+        if found is None:
+            found = self.ranges[column] = self._ranges(column)
+        return found
 
     def _ranges(self, column: str) -> list[tuple[Any, Any] | None]:
         # Lists are stored one level deeper, under names of their own; their statistics tell nothing of order.

@@ -166,9 +166,13 @@ class Lake:
     def compact(self, table: str | None = None, *, only_needed: bool = False) -> dict[str, int]:
         """Writes each partition as sorted files; rows rewritten by table. With `only_needed`, no more than
         needs_compaction() names, and of these only what is worth it."""
+        from noroshi.lake import heads
         from noroshi.lake.compact import compact
 
-        return compact(self, table, only_needed=only_needed)
+        rewritten = compact(self, table, only_needed=only_needed)
+        if "links" in rewritten:
+            heads.build(self)
+        return rewritten
 
     def retain(self, cutoffs: Mapping[str, date], *, dry_run: bool = False) -> Gone:
         """Takes out rows of days before the one named for their table, with their links and sums; runs stay.

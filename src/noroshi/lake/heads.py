@@ -226,7 +226,7 @@ def _load(path: Path, file: DataFile) -> _Head | None:
     try:
         keys = np.load(path, mmap_mode="r", allow_pickle=False)
         runs = frozenset(path.with_suffix(".runs").read_text("ascii").split())
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
     if keys.dtype != HEAD or keys.ndim != 1 or int(keys["rows"].sum()) != file.rows:
         return None

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from noroshi.lake.points import Visible, asked, newest
+from noroshi.lake.points import GROUPS, Visible, asked, newest
 from noroshi.model.tables import TABLES
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 def look(
     shot: Snapshot, table: str, column: str, low: Any, high: Any, columns: Collection[str], limit: int,
-    *, days: Collection[date] | None = None, oldest: bool = False,
+    *, days: Collection[date] | None = None, oldest: bool = False, groups: int = GROUPS,
 ) -> tuple[pa.Table, bool]:  # fmt: skip
     """The newest visible `limit` rows whose `column` lies in `low`..`high`, newest first; whether that is certain.
 
-    days: only these UTC days of a partitioned table, as links know them. `points.newest` says what is certain.
+    days: only these UTC days of a partitioned table, as links know them. groups: row groups looked into at most.
+    `points.newest` says what is certain.
     """
     shelf = _shelf(shot, table)
     if days is None or not TABLES[table].partitioned:
@@ -33,12 +34,29 @@ def look(
         files = [f for d in days for f in shelf.by_day.get(d, ())]
     names = {*columns, *filter(None, [TABLES[table].time])}
     question = asked(shot._lake, TABLES[table], shelf.sees, column, low, high, names)
-    return newest(question, files, limit, oldest=oldest)
+    return newest(question, files, limit, oldest=oldest, groups=groups)
 
 
 def has(shot: Snapshot, table: str) -> bool:
     """False when no visible row of a table can be there."""
     return bool(_shelf(shot, table).files)
+
+
+def warm(shot: Snapshot) -> int:
+    """Opens every file that may hold visible rows, so that no later question waits for a footer; how many.
+
+    For a process that answers many; beyond what `footers` keeps open, nothing is gained.
+    """
+    opened = 0
+    for name, table in TABLES.items():
+        columns = [link.column for link in table.links if table.column(link.column).type != "strings"]
+        columns += ["key"] if name == "links" else ["src_ip"] if name == "flows" else []
+        for file in _shelf(shot, name).files if columns else ():
+            footer = shot._lake.footers.get(shot._lake.stores[name].root / file.path)
+            for column in columns:
+                footer.learn(column)
+            opened += 1
+    return opened
 
 
 class _Shelf:

@@ -161,19 +161,19 @@ def rows_between(
 
 
 def newest(
-    question: Asked, files: Sequence[DataFile], limit: int, *, oldest: bool = False
+    question: Asked, files: Sequence[DataFile], limit: int, *, oldest: bool = False, groups: int = GROUPS
 ) -> tuple[pa.Table, bool]:
     """The newest `limit` matching rows of `files`, newest first, and whether that is certain.
 
     Days are walked from the newest, and a file from its last row groups; reading stops as soon as `limit` rows
     are there. Inside a day the newest are certain where the table is sorted by the column and then time; of
-    other columns the rows are of the newest days, and of no more than GROUPS row groups. oldest: the reverse.
+    other columns the rows are of the newest days, and of no more than `groups` row groups. oldest: the reverse.
     """
     days: dict[date, list[DataFile]] = {}
     for file in files:
         days.setdefault(file.day or date.min, []).append(file)
     out: list[pa.Table] = []
-    rows, left, sure = 0, GROUPS, True
+    rows, left, sure = 0, groups, True
     for day in sorted(days, reverse=not oldest):
         parts: list[pa.Table] = []
         for file in days[day]:
