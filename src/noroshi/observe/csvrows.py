@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,6 +112,7 @@ def rows(
     comment: str = "",
     spaced: bool = False,
     encoding: str = "utf-8",
+    need: Collection[str] = (),
 ) -> Iterator[tuple[int, dict[str, str]] | Reject]:
     """(offset, cells by name) of every record, and rejects for what is none.
 
@@ -119,7 +120,7 @@ def rows(
     growing file that is read on (`reading.start`) takes them from `reading.head`.
     delimiter: found out unless given. comment: what lines to pass over begin with; empty for none (they are
     always passed over before a header). spaced: blanks behind a delimiter are no part of the cell (`"a", "b"`).
-    encoding: one whose newline is a byte of its own.
+    encoding: one whose newline is a byte of its own. need: columns without which nothing can be read.
     Bytes that are not UTF-8 appear as `\\xNN`. A record has as many cells as the header; empty cells too
     many at its end are allowed. A quote that is never closed, or not within RECORD characters, spoils its
     own line only. Reasons: header, columns, quote, csv, record-length, line-length.
@@ -133,7 +134,12 @@ def rows(
         columns, delimiter = known.names, delimiter or known.delimiter
     feed = _Feed(blocks(reading), comment, encoding)
     if columns is None:
-        first = _first(feed)
+        try:
+            first = _first(feed)
+        except _OpenQuoteError:
+            sample = feed.record[-1][1][:64].encode("utf-8", "replace")
+            yield Reject(feed.record[-1][0], "header", f"a header longer than {RECORD:,} characters", sample)
+            return
         yield from feed.drain()
         found = sniffed(first[1].encode("utf-8", "replace") + b"\n") if first else None
         if found is None:
@@ -142,6 +148,9 @@ def rows(
                 yield Reject(first[0], "header", "the first record names no columns", sample)
             return
         columns, delimiter = found.names, delimiter or found.delimiter
+    if missing := sorted(set(need) - set(columns)):
+        yield Reject(reading.start, "header", f"no column {', '.join(missing)}", reading.head)
+        return
     if delimiter is None:
         line = feed.peek()
         delimiter = delimiter_of(line) if line else ","

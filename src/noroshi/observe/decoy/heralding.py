@@ -128,7 +128,7 @@ class HeraldingCsvSensor:
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """Rows and rejects. Reasons: those of `csvrows.rows`, `time`, `address`."""
         rows = Rows()
-        for item in csvrows.rows(reading):
+        for item in csvrows.rows(reading, need=_CSV):
             if isinstance(item, Reject):
                 yield replace(item, sample=_first_cell(item.sample))
                 continue

@@ -44,7 +44,7 @@ class SpokiSensor:
     def read(self, reading: Reading) -> Iterator[Batch | Reject]:
         """Rows and rejects. Reasons: those of `csvrows.rows`, `time`, `address`, `protocol`."""
         rows = Rows()
-        for item in csvrows.rows(reading, delimiter="|"):
+        for item in csvrows.rows(reading, delimiter="|", need=FIRST):
             if isinstance(item, Reject):
                 yield item
                 continue
