@@ -76,6 +76,9 @@ ANALYSERS: dict[str, str] = {
     "misconfiguration": "noroshi.analyse.darknet.misconfiguration:Misconfiguration",
     "infected-host": "noroshi.analyse.darknet.infected_host:InfectedHost",
     "port-surge": "noroshi.analyse.darknet.port_surge:PortSurge",
+    # Across kinds of evidence, over the whole lake.
+    "own-device": "noroshi.analyse.cross.own_device:OwnDevice",
+    "decoy-intrusion": "noroshi.analyse.cross.decoy_intrusion:DecoyIntrusion",
 }
 
 
