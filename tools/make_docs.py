@@ -6,6 +6,7 @@ python tools/make_docs.py --check    # exit status 1 when one is not current
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -38,20 +39,55 @@ def tables() -> str:
     return "\n".join(parts)
 
 
+ROOMS = {
+    "darknet": "Captures of unused addresses",
+    "netlog": "Logs of networks",
+    "decoy": "Logs of decoys",
+    "survey": "Surveys",
+    "intel": "Intelligence",
+    "supply": "Vulnerabilities and software",
+    "context": "Context",
+    "": "Anything else",
+}
+"""Kinds of formats, by the folder of `observe/` they are read in; in the order of the page."""
+
+
 def formats() -> str:
-    """docs/formats.md from the registry's sensors."""
+    """docs/formats.md from the registry's sensors, by kind."""
     from noroshi import registry
 
+    rooms: dict[str, list[str]] = {room: [] for room in ROOMS}
+    for name, target in registry.SENSORS.items():
+        parts = target.partition(":")[0].removeprefix("noroshi.observe.").split(".")
+        rooms[parts[0] if len(parts) > 1 else ""].append(name)
+    count = len(registry.SENSORS)
     parts = [
         "# Formats\n",
-        "What `noroshi ingest` reads; `--as NAME` names one instead of finding out. "
-        "Source: `src/noroshi/registry.py`.\n",
-        "| format | version | what it is |\n|---|---|---|",
+        f"What `noroshi ingest` reads: {count} formats, found by their content whatever a file is called, plain or "
+        "packed (gzip, zstd, xz). `--as NAME` names one instead of finding out; "
+        "`--mapping FILE` makes any other CSV or JSON readable ([mapping.md](mapping.md)). [tables.md](tables.md) "
+        "tells the columns. Grows: of a log that was read before, only what is new is read. Experimental: written "
+        "from the format's documentation, because no sample could be had. Source: `src/noroshi/registry.py`.\n",
     ]
-    for name in registry.SENSORS:
-        sensor = registry.sensor(name)
-        parts.append(f"| `{name}` | {sensor.version} | {_cell(sensor.doc)} |")
-    return "\n".join(parts) + "\n"
+    for room, names in rooms.items():
+        if names:
+            parts.append(f"## {ROOMS[room]}\n\n| format | fills | | what it is |\n|---|---|---|---|")
+            parts += [_format(name) for name in names]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _format(name: str) -> str:
+    from noroshi import registry
+
+    sensor = registry.sensor(name)
+    marks = ["grows"] if sensor.grows else []
+    doc, experimental = sensor.doc, "experimental" in sensor.doc.lower()
+    if experimental:
+        marks.append("experimental")
+        doc = re.sub(r"\s*\(?[Ee]xperimental\.?\)?", "", doc)
+    tables = ", ".join(f"`{t}`" for t in sensor.tables)
+    return f"| `{name}` | {tables} | {', '.join(marks)} | {_cell(doc)} |"
 
 
 def findings() -> str:

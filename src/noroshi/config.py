@@ -47,6 +47,7 @@ class SourceEntry(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     format: str = ""
     mapping: str = ""
+    schema: str = ""
 
 
 class ContextEntry(msgspec.Struct, forbid_unknown_fields=True):

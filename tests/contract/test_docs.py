@@ -37,7 +37,11 @@ def test_the_configuration_example_is_valid_and_whole(tmp_path: Path) -> None:
     path.write_text(example(), "utf-8")
     loaded = config.load(path)
     assert loaded.telescopes[0].name == "campus"
-    for struct in (config.File, config.TelescopeEntry, config.SourceEntry, config.ContextEntry, config.Span):
+    structs = (
+        config.File, config.TelescopeEntry, config.SourceEntry, config.ContextEntry, config.Span,
+        config.DeliverEntry, config.JobEntry,
+    )  # fmt: skip
+    for struct in structs:
         for field in struct.__struct_encode_fields__:
             assert re.search(rf"\b{field}\b", example()), f"docs/configuration.md does not show {field}"
 

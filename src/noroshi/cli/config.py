@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from noroshi.config import Config
 
 
+_SHOWN = ("name", "format", "tlp", "mapping", "schema")
+
+
 @group("config")
 def command() -> None:
     """Shows or checks the configuration (docs/configuration.md tells every entry)."""
@@ -34,7 +37,12 @@ def show(state: State) -> int:
             f"telescope  {t['name']}: {', '.join(t['prefixes'])}; live {live}; {len(t['outages'])} outages"
         )
     for s in document["sources"]:
-        out.line(f"source     {s['path']}  {s['format']} {s['tlp']}")
+        out.line(f"source     {s['path']}  " + " ".join(f"{k} {s[k]}" for k in _SHOWN if s[k]))
+    for j in config.jobs:
+        when = f"every {j.every}" if j.every else f"at {j.at}" if j.at else "always"
+        out.line(f"job        {j.name or j.do}: {j.do}, {when}")
+    for d in config.deliver:
+        out.line(f"deliver    {d.name}: {d.to}, up to TLP:{d.tlp.upper()}: {', '.join(d.kinds)}")
     for name, age in config.retention.items():
         out.line(f"retention  {name} {age}")
     for name, options in config.analyse.items():
@@ -84,9 +92,18 @@ def as_json(config: Config) -> dict[str, Any]:
             for t in config.telescopes
         ],
         "sources": [
-            {"path": s.path, "tlp": s.tlp, "name": s.name, "format": s.format} for s in config.sources
+            {
+                "path": s.path, "tlp": s.tlp, "name": s.name, "format": s.format, "mapping": s.mapping,
+                "schema": s.schema,
+            }
+            for s in config.sources
         ],
         "context": {"country": config.context.country, "network": config.context.network},
+        "keep_raw": config.keep_raw,
+        "jobs": [{"name": j.name or j.do, "do": j.do, "every": j.every, "at": j.at} for j in config.jobs],
+        "deliver": [
+            {"name": d.name, "to": d.to, "kinds": d.kinds, "tlp": d.tlp} for d in config.deliver
+        ],
         "retention": dict(config.retention),
         "analyse": {name: dict(options) for name, options in config.analyse.items()},
     }

@@ -98,7 +98,7 @@ def _unknown(word: str) -> str:
 @global_options(hidden=False)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Observes attacks on networks, keeps what it sees in one lake, analyses it, and shares it."""
+    """Observes attacks on networks, keeps what it sees in one lake, analyses it across kinds, and shares it."""
     ctx.ensure_object(State)
 
 

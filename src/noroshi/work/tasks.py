@@ -133,8 +133,8 @@ def _vacuum(job: JobEntry, context: Context, once: bool) -> str:
 def _retain(job: JobEntry, context: Context, once: bool) -> str:
     from noroshi.work.lake import retain
 
-    gone = retain(context.lake, context.config)
-    return f"{sum(gone.values()):,} rows beyond their time taken out"
+    gone = retain(context.lake, context.config.retention)
+    return f"{sum(gone['rows'].values()):,} rows beyond their time taken out"
 
 
 def _verify(job: JobEntry, context: Context, once: bool) -> str:
