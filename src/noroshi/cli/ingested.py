@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from noroshi.cli import out
-from noroshi.work.ingest import IngestResult
+
+if TYPE_CHECKING:
+    from noroshi.work.ingest import IngestResult
 
 SINGLE = 25
 """Sources told one by one; of more, what a person wants to know is how many of which kind."""
