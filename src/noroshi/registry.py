@@ -79,6 +79,7 @@ ANALYSERS: dict[str, str] = {
     # Across kinds of evidence, over the whole lake.
     "own-device": "noroshi.analyse.cross.own_device:OwnDevice",
     "decoy-intrusion": "noroshi.analyse.cross.decoy_intrusion:DecoyIntrusion",
+    "known-attacker": "noroshi.analyse.cross.known_attacker:KnownAttacker",
 }
 
 
