@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 SESSIONS, DOCUMENTS = 3, 2
 """Visits and documents followed: each costs a look into up to five tables, or through one."""
-DOCUMENT_ROWS, DOCUMENT_GROUPS = 500, 32
-"""Statements of a document, and row groups looked into: no table is sorted by documents, so of more than half a
-million statements a part is looked through."""
+DOCUMENT_ROWS, DOCUMENT_GROUPS = 500, 6
+"""Statements of a document, and row groups looked into: no table is sorted by documents, so of more than a
+hundred thousand statements a part is looked through."""
 SLOW = 48
 """Values weighed where there are no heads: each costs a read of half a millisecond."""
 LISTED = 0.1
