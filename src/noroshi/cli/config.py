@@ -93,7 +93,11 @@ def as_json(config: Config) -> dict[str, Any]:
         ],
         "sources": [
             {
-                "path": s.path, "tlp": s.tlp, "name": s.name, "format": s.format, "mapping": s.mapping,
+                "path": s.path,
+                "tlp": s.tlp,
+                "name": s.name,
+                "format": s.format,
+                "mapping": s.mapping,
                 "schema": s.schema,
             }
             for s in config.sources
@@ -101,9 +105,7 @@ def as_json(config: Config) -> dict[str, Any]:
         "context": {"country": config.context.country, "network": config.context.network},
         "keep_raw": config.keep_raw,
         "jobs": [{"name": j.name or j.do, "do": j.do, "every": j.every, "at": j.at} for j in config.jobs],
-        "deliver": [
-            {"name": d.name, "to": d.to, "kinds": d.kinds, "tlp": d.tlp} for d in config.deliver
-        ],
+        "deliver": [{"name": d.name, "to": d.to, "kinds": d.kinds, "tlp": d.tlp} for d in config.deliver],
         "retention": dict(config.retention),
         "analyse": {name: dict(options) for name, options in config.analyse.items()},
     }

@@ -28,6 +28,8 @@ PENDING = "its rows are still to be deleted"
 START, CONTINUES, REPLACES = "start", "continues", "replaces"
 """Names under which the counts of a run that read on in a growing log keep where it began, the run that read
 what stands before, and runs whose place it takes."""
+OPTIONS = "options"
+"""Name under which the counts of a run keep the digest of the files that told its sensor what columns mean."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,16 @@ class RunInfo:
     def identity(self) -> tuple[str, str, str] | None:
         """What makes two runs the same bytes read the same way; None while the digest is unknown."""
         return (self.sha256, self.format, self.source) if self.sha256 else None
+
+    def stands_for(self, other: RunInfo) -> bool:
+        """True when reading the bytes of both as `other` would give nothing that this run has not.
+
+        It was read by a newer program, or by the same with the same mapping and schema.
+        """
+        same = self.counts.get(OPTIONS) == other.counts.get(OPTIONS)
+        return self.parser_version > other.parser_version or (
+            same and self.parser_version == other.parser_version
+        )
 
     @property
     def days(self) -> list[date]:
@@ -165,7 +177,7 @@ def twins(newest: dict[str, RunInfo], info: RunInfo) -> tuple[list[RunInfo], lis
     ]  # fmt: skip
     # A part of a log does not stand for all of it, whose beginning may have been forgotten.
     whole = [r for r in same if int(r.counts.get(START, 0)) <= int(info.counts.get(START, 0))]
-    known = [r for r in whole if r.parser_version >= info.parser_version]
+    known = [r for r in whole if r.stands_for(info)]
     return known, [] if known else [r for r in same if r.parser_version <= info.parser_version]
 
 

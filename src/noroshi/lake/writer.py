@@ -287,7 +287,7 @@ class Writer:
 
     def _is_known(self, run: Run) -> bool:
         waiting = [r for r in self._group if r.info.identity and r.info.identity == run.info.identity]
-        if any(r.info.parser_version >= run.info.parser_version for r in waiting):
+        if any(r.info.stands_for(run.info) for r in waiting):
             return True
         for older in waiting:
             self._group.remove(older)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fnmatch
+import hashlib
 import os
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from noroshi import registry
 from noroshi.lake import raw
+from noroshi.lake.runs import OPTIONS
 from noroshi.model.errors import LakeError, NoroshiError, SourceError, UsageError
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Reading, Sensor
@@ -199,9 +201,37 @@ def _refused(begin: Callable[[str, int], Run], name: str, reason: str, problem: 
 
 def _options(entry: SourceEntry | None, job: _Job) -> Mapping[str, Path]:
     """The files given along, that of the source's entry unless another was named."""
-    if entry is None or not entry.mapping:
-        return job.options
-    return {"mapping": Path(os.path.expanduser(entry.mapping)), **job.options}
+    named = {"mapping": entry.mapping, "schema": entry.schema} if entry else {}
+    return {n: Path(os.path.expanduser(path)) for n, path in named.items() if path} | dict(job.options)
+
+
+class _Asked(Mapping[str, Path]):
+    """The files given along, and which of them the sensor wanted: others do not change what it reads."""
+
+    def __init__(self, options: Mapping[str, Path]) -> None:
+        self._options = options
+        self._asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Path:
+        self._asked.add(name)
+        return self._options[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def counts(self) -> dict[str, str]:
+        """What the run's counts keep: a digest of the files' bytes, so that a changed mapping is read again."""
+        digest = hashlib.sha256()
+        used = sorted(self._asked & self._options.keys())
+        for name in used:
+            with contextlib.suppress(OSError):  # the sensor has told already
+                digest.update(
+                    f"{name}\0".encode() + hashlib.sha256(self._options[name].read_bytes()).digest()
+                )
+        return {OPTIONS: digest.hexdigest()[:16]} if used else {}
 
 
 def _chosen(head: bytes, wanted: str, options: Mapping[str, Path]) -> Sensor | None:
@@ -220,10 +250,11 @@ def _read(
     sensor = _chosen(opened.head, wanted, options)
     if sensor is None:
         return _unknown(begin, opened)
+    asked = _Asked(options)
     reading = Reading(
         stream=opened.stream, name=opened.name, source_date_us=opened.source_date_us,
         inside=job.config.telescope_prefixes, workers=job.workers, head=opened.head,
-        options=options,
+        options=asked,
     )  # fmt: skip
     gone_on = _gone_on(sensor, opened, job)
     if gone_on.known:
@@ -253,7 +284,7 @@ def _read(
             gate.reject(Reject(opened.position, opened.problem_reason, broken))
         gate.close()
         problem = "; ".join(p for p in (reading.problem, broken) if p)
-        counts = reading.counts | gone_on.counts()
+        counts = reading.counts | gone_on.counts() | asked.counts()
         done = run.finish(sha256=digest, size=size, counts=counts, problem=problem)
         if done.known:
             raw.remove(job.lake_path, [run.run_id])
