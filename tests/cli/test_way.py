@@ -197,7 +197,7 @@ def test_follow_prints_as_it_goes_and_ends_clean_on_sigterm(at: At, tmp_path: Pa
             waits(lambda: b"Watching" in words.read_bytes())
             shutil.copyfile(TRACE, folder / "a.pcap.part")
             (folder / "a.pcap.part").rename(folder / "a.pcap")
-            waits(lambda: b"a.pcap: 2,940 flows" in words.read_bytes())
+            waits(lambda: b"a.pcap: 2,940 rows" in words.read_bytes())
             row = at("sql", "--json", "SELECT path, source, tlp FROM runs WHERE state = 'closed'").json[0]
             assert (row["source"], row["tlp"].lower().removeprefix("tlp:")) == ("sensor-1", "green")
             process.send_signal(signal.SIGTERM)

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "analyse": ("noroshi.cli.analyse", "Run analysers over what is new; print new and changed findings."),
     "findings": ("noroshi.cli.findings", "List findings."),
     "pivot": ("noroshi.cli.pivot", "Tell everything about an address, domain, hash, CVE, package, ..."),
+    "top": ("noroshi.cli.top", "Count ports and sources over days or months."),
     "sql": ("noroshi.cli.sql", "Read-only SQL over all tables."),
     "report": ("noroshi.cli.report", "Write the report with figures and tables."),
     "share": ("noroshi.cli.share", "Export what a recipient may see."),
