@@ -80,6 +80,7 @@ ANALYSERS: dict[str, str] = {
     "own-device": "noroshi.analyse.cross.own_device:OwnDevice",
     "decoy-intrusion": "noroshi.analyse.cross.decoy_intrusion:DecoyIntrusion",
     "known-attacker": "noroshi.analyse.cross.known_attacker:KnownAttacker",
+    "vulnerable-service": "noroshi.analyse.cross.vulnerable_service:VulnerableService",
 }
 
 

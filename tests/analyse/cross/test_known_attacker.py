@@ -160,7 +160,7 @@ def test_private_addresses_are_nobody(lake: Lake) -> None:
 
 
 def test_the_host_that_remcos_ran_on(lake: Lake) -> None:
-    """CTU-SME-11: the labels of the capture name the two servers of RemcosRAT; a feed that lists them finds the host."""
+    """CTU-SME-11: labels name the two servers of RemcosRAT; a feed that lists them finds the host."""
     root = Path(os.environ.get("NOROSHI_DATA", "/nonexistent"))
     folder = root / "analysis/c2/slips/dataset/test18-malicious-ctu-sme-11-win/zeek-labeled"
     if not folder.is_dir():

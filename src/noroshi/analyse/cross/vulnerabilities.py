@@ -1,0 +1,203 @@
+"""Which vulnerabilities hold for a product of a version, and how bad they are: what services and products share.
+
+A row of `affected` is judged by its range of versions (`wire.versions`). Only a range that the version lies in, or
+a version named outright, makes it `exact`; a row that names the product alone, or a version that cannot be put in
+order, makes it `product-only`, which says that somebody should look and no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from noroshi.analyse.cross.common import utc
+from noroshi.model.analyser import Query
+from noroshi.wire.versions import affects, compare
+
+EXACT, PRODUCT, NAMED = "exact-version", "product-only", "named-by-survey"
+_PRODUCT = re.compile(
+    r"cpe:2\.3:[aoh*-]:((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*)"
+)
+PREFIX = r"'^cpe:2\.3:[aoh*-]:(?:\\.|[^:\\])*:(?:\\.|[^:\\])*'"
+"""SQL: a pattern for a CPE name's part, vendor and product."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of `affected`."""
+
+    id: str
+    origin: str
+    status: str
+    scheme: str
+    from_version: str | None
+    after_version: str | None
+    below_version: str | None
+    to_version: str | None
+    versions: tuple[str, ...] = ()
+
+    @property
+    def is_bound(self) -> bool:
+        """It names versions at all."""
+        return bool(
+            self.versions or self.from_version or self.after_version or self.below_version or self.to_version
+        )
+
+    def holds(self, version: str) -> bool | None:
+        """True, False, or None when that cannot be told."""
+        if not self.is_bound:
+            return None
+        return affects(
+            version, self.from_version, self.below_version, self.to_version, self.versions,
+            after_version=self.after_version, scheme=self.scheme,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Match:
+    """A vulnerability that holds for a product."""
+
+    id: str
+    how: str
+    """EXACT, PRODUCT or NAMED."""
+    fixed: str = ""
+    """First version no longer affected, as far as a row says."""
+
+
+@dataclass(frozen=True)
+class Vulnerability:
+    """What sources say of one, put together."""
+
+    id: str
+    kev: bool = False
+    kev_date: date | None = None
+    ransomware: bool = False
+    epss: float | None = None
+    cvss: float | None = None
+    published: datetime | None = None
+    title: str = ""
+    names: tuple[str, ...] = ()
+    """Its other ids."""
+
+    @property
+    def rank(self) -> tuple[bool, float, float, str]:
+        """Known to be exploited before likely to be before severe; sorted ascending, the worst first."""
+        return not self.kev, -(self.epss or 0.0), -(self.cvss or 0.0), self.id
+
+    def told(self, match: Match) -> dict[str, Any]:
+        """As evidence."""
+        out: dict[str, Any] = {
+            "id": self.id, "match": match.how, "kev": self.kev,
+            "kev_date": self.kev_date.isoformat() if self.kev_date else None,
+            "epss": self.epss, "cvss": self.cvss, "fixed_version": match.fixed or None,
+        }  # fmt: skip
+        return {k: v for k, v in out.items() if v is not None}
+
+
+def product_of(cpe: str) -> tuple[str, str, str] | None:
+    """(part:vendor:product prefix, version with update, product in words) of a canonical CPE name.
+
+    None when vendor or product is any: such a name stands for nothing in particular. The version is empty when it
+    is any.
+    """
+    found = _PRODUCT.match(cpe)
+    if found is None or found[1] in ("*", "-") or found[2] in ("*", "-"):
+        return None
+    version = "" if found[3] in ("*", "-") else found[3].replace("\\", "")
+    if version and found[4] not in ("*", "-"):
+        version += found[4].replace("\\", "")
+    words = f"{found[1]} {found[2]}".replace("\\", "").replace("_", " ")
+    return cpe[: found.end(2)], version, words
+
+
+def matches(version: str, rows: Sequence[Row]) -> list[Match]:
+    """Vulnerabilities that hold for a version, one Match each; those whose rows say it is not affected are left out.
+
+    A row that says `unaffected` for this very version is believed against others of the same vulnerability.
+    """
+    by_id: dict[str, list[Row]] = {}
+    for row in rows:
+        by_id.setdefault(row.id, []).append(row)
+    out = []
+    for id_, mine in by_id.items():
+        if version and any(r.status == "unaffected" and r.holds(version) for r in mine):
+            continue
+        told = [(r, r.holds(version) if version else None) for r in mine if r.status == "affected"]
+        if any(held for _, held in told):
+            fixed = _fixed(version, [r for r, held in told if held])
+            out.append(Match(id_, EXACT, fixed))
+        elif any(held is None for _, held in told) and not any(held is False for _, held in told):
+            out.append(Match(id_, PRODUCT, _fixed("", [r for r, held in told if held is None])))
+    return out
+
+
+def _fixed(version: str, rows: Iterable[Row]) -> str:
+    """The lowest bound above the version; without a version the highest bound there is."""
+    bounds = [r.below_version for r in rows if r.below_version]
+    if not bounds:
+        return ""
+    best = bounds[0]
+    for bound in bounds[1:]:
+        order = compare(bound, best)
+        if order is not None and (order < 0 if version else order > 0):
+            best = bound
+    return best
+
+
+def row_of(r: dict[str, Any]) -> Row:
+    """A row of `affected` as SQL gives it. A CPE that carries a version and no range names that version."""
+    versions = tuple(r["versions"] or ())
+    bounds = (r["from_version"], r["after_version"], r["below_version"], r["to_version"])
+    if not versions and not any(bounds) and r.get("cpe"):
+        product = product_of(r["cpe"])
+        versions = (product[1],) if product and product[1] else ()
+    return Row(
+        r["id"], r["origin"], r["status"], r["version_type"] or r.get("ecosystem") or "", *bounds, versions
+    )
+
+
+def known(query: Query, ids: Collection[str]) -> dict[str, Vulnerability]:
+    """What all sources say of vulnerabilities, their aliases included, by the id asked for."""
+    if not ids:
+        return {}
+    rows = query.sql(_KNOWN, {"ids": sorted(ids)}).to_pylist()
+    said: dict[str, list[dict[str, Any]]] = {}
+    for r in rows:
+        said.setdefault(r["id"], []).append(r)
+    others = {a for r in rows for a in r["aliases"] or ()} - set(said)
+    for r in query.sql(_KNOWN, {"ids": sorted(others)}).to_pylist() if others else ():
+        said.setdefault(r["id"], []).append(r)
+    out = {}
+    for id_ in ids:
+        mine = list(said.get(id_, ()))
+        names = sorted({a for r in mine for a in r["aliases"] or ()} - {id_})
+        mine += [r for name in names for r in said.get(name, ())]
+        out[id_] = _merged(id_, mine, names)
+    return out
+
+
+def _merged(id_: str, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Vulnerability:
+    # A CVE is what KEV, EPSS and people call it, whichever database it was matched in.
+    told = id_ if id_.startswith("CVE-") else next((n for n in names if n.startswith("CVE-")), id_)
+    published = [utc(r["published"]) for r in rows if r["published"]]
+    newest = sorted(rows, key=lambda r: r["ts"], reverse=True)
+    return Vulnerability(
+        told,
+        any(r["kev"] for r in rows),
+        min((r["kev_date"] for r in rows if r["kev_date"]), default=None),
+        any(r["ransomware"] for r in rows),
+        next((r["epss"] for r in newest if r["epss"] is not None), None),
+        max((r["cvss_score"] for r in rows if r["cvss_score"] is not None), default=None),
+        min(published, default=None),
+        next((r["title"] for r in newest if r["title"]), ""),
+        tuple(n for n in (id_, *names) if n != told),
+    )
+
+
+_KNOWN = """
+    SELECT id, ts, aliases, kev, kev_date, ransomware, epss, cvss_score, published, title[:200] AS title
+    FROM vulnerabilities WHERE id IN (SELECT unnest($ids::VARCHAR[])) AND withdrawn_at IS NULL
+    ORDER BY id, ts, origin"""
