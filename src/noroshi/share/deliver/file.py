@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from noroshi.model.finding import Finding
-from noroshi.share.deliver.target import DeliveryError
+from noroshi.share.deliver.target import DeliveryError, as_json
 
 
 class FileSender:
@@ -19,11 +18,11 @@ class FileSender:
 
     def send(self, findings: Sequence[Finding]) -> None:
         """One write for all lines, so that lines of two processes do not mix; synced to the disk."""
-        text = "".join(json.dumps(f.to_json(), ensure_ascii=False, sort_keys=True) + "\n" for f in findings)
+        lines = b"".join(as_json(f.to_json()) + b"\n" for f in findings)
         try:
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                data = memoryview(text.encode())
+                data = memoryview(lines)
                 while data:
                     data = data[os.write(fd, data) :]
                 os.fsync(fd)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import smtplib
 import ssl
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from email.utils import formatdate, make_msgid
 
 from noroshi.model.finding import Finding, iso
 from noroshi.model.tlp import Tlp
-from noroshi.share.deliver.target import DeliveryError
+from noroshi.share.deliver.target import DeliveryError, as_json
 
 TIMEOUT_S = 30.0
 SHOWN = 100
@@ -33,15 +32,15 @@ class MailSender:
 
     def send(self, findings: Sequence[Finding]) -> None:
         """Hands one message over to the server."""
-        message = compose(findings, self.sender, self.recipients)
         try:
+            message = compose(findings, self.sender, self.recipients)
             with self._connect() as smtp:
                 if self.tls == "starttls":
                     smtp.starttls(context=ssl.create_default_context())
                 if self.user:
                     smtp.login(self.user, self.password)
                 refused = smtp.send_message(message, self.sender, list(self.recipients))
-        except (OSError, smtplib.SMTPException) as e:
+        except (OSError, smtplib.SMTPException, ValueError) as e:  # ValueError: an address that is none
             raise DeliveryError(
                 f"the mail server did not take it: {e or type(e).__name__}",
                 where=f"{self.server}:{self.port}",
@@ -54,10 +53,12 @@ class MailSender:
             )  # fmt: skip
 
     def _connect(self) -> smtplib.SMTP:
+        # The name it greets with is the sender's domain: the machine's own would have to be looked up, and told.
+        name = self.sender.rpartition("@")[2] or None
         if self.tls == "tls":
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(self.server, self.port, timeout=TIMEOUT_S, context=context)
-        return smtplib.SMTP(self.server, self.port, timeout=TIMEOUT_S)
+            return smtplib.SMTP_SSL(self.server, self.port, name, timeout=TIMEOUT_S, context=context)
+        return smtplib.SMTP(self.server, self.port, name, timeout=TIMEOUT_S)
 
 
 def compose(findings: Sequence[Finding], sender: str, recipients: Sequence[str]) -> EmailMessage:
@@ -71,7 +72,7 @@ def compose(findings: Sequence[Finding], sender: str, recipients: Sequence[str])
     # RFC 3834: vacation replies to a program help nobody.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(_words(f) for f in findings[:SHOWN]) + _rest(len(findings)))
-    body = json.dumps([f.to_json() for f in findings], ensure_ascii=False, indent=1).encode()
+    body = as_json([f.to_json() for f in findings], indent=1)
     message.add_attachment(body, maintype="application", subtype="json", filename="findings.json")
     return message
 

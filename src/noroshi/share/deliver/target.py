@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from noroshi.model.errors import NoroshiError
 from noroshi.model.finding import Finding
@@ -37,6 +39,20 @@ class Target:
             and finding.tlp is not NEVER
             and finding.confidence >= self.min_confidence
         )
+
+
+def as_json(document: Any, indent: int | None = None) -> bytes:
+    """JSON in UTF-8 of whatever a finding holds: half characters as escapes, what is no number as null."""
+    text = json.dumps(_plain(document), ensure_ascii=False, sort_keys=True, indent=indent, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes \\udc80, which is JSON
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Sender(Protocol):

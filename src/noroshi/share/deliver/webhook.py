@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import json
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from noroshi.model.finding import Finding
-from noroshi.share.deliver.target import DeliveryError
+from noroshi.share.deliver.target import DeliveryError, as_json
 
 TIMEOUT_S = 30.0
 SIGNATURE = "X-Noroshi-Signature-256"
@@ -28,13 +27,13 @@ class WebhookSender:
 
     def send(self, findings: Sequence[Finding]) -> None:
         """POSTs `{"findings": [...]}`; any answer from 200 to 299 is a success."""
-        body = json.dumps({"findings": [f.to_json() for f in findings]}, ensure_ascii=False).encode()
+        body = as_json({"findings": [f.to_json() for f in findings]})
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "noroshi"}
         if self.secret:
             headers[SIGNATURE] = "sha256=" + hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
-        parts = urlsplit(self.url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
+            parts = urlsplit(self.url)
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection = _connection(parts.scheme, parts.hostname or "", parts.port)
             try:
                 connection.request("POST", target, body, headers)
@@ -42,7 +41,11 @@ class WebhookSender:
                 answer.read(4096)
             finally:
                 connection.close()
-        except (OSError, http.client.HTTPException) as e:
+        except (
+            OSError,
+            http.client.HTTPException,
+            ValueError,
+        ) as e:  # ValueError: a port or name that is none
             raise DeliveryError(f"cannot be reached: {e or type(e).__name__}", where=_named(self.url),
                                 todo="Check `url` in [[deliver]].") from e  # fmt: skip
         if not 200 <= answer.status < 300:
