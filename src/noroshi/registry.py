@@ -81,6 +81,7 @@ ANALYSERS: dict[str, str] = {
     "decoy-intrusion": "noroshi.analyse.cross.decoy_intrusion:DecoyIntrusion",
     "known-attacker": "noroshi.analyse.cross.known_attacker:KnownAttacker",
     "vulnerable-service": "noroshi.analyse.cross.vulnerable_service:VulnerableService",
+    "affected-product": "noroshi.analyse.cross.affected_product:AffectedProduct",
 }
 
 

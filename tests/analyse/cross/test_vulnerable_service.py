@@ -144,3 +144,17 @@ def test_aliases_bring_what_is_known(lake: Lake) -> None:
     store(lake, "x", batch("vulnerabilities", known(ghsa, aliases=[CVE]), known(kev=True), known(epss=0.5)))
     found = vulns.known(lake.snapshot(), [ghsa])[ghsa]
     assert (found.id, found.kev, found.epss, found.names) == (CVE, True, 0.5, (ghsa,))
+
+
+def test_systems_are_guessed(lake: Lake) -> None:
+    system = "cpe:2.3:o:linux:linux_kernel:4:*:*:*:*:*:*:*"
+    whole = "cpe:2.3:o:linux:linux_kernel:*:*:*:*:*:*:*:*"
+    survey(lake, service(cpes=[system]))
+    database(
+        lake, affected(cpe=whole, below_version="5.1"), affected(SECOND, cpe=whole, below_version="4.0.2")
+    )
+    found = one(lake, "vulnerable-service")
+    # 4 may be 4.19: only what lies beyond it can be judged
+    assert [v["id"] for v in found.evidence["vulnerabilities"]] == [CVE]
+    assert found.confidence == 40
+    assert found.summary["en"].startswith(f"{SERVER} exposes linux kernel 4 ")

@@ -48,12 +48,17 @@ class Row:
 
     def holds(self, version: str) -> bool | None:
         """True, False, or None when that cannot be told."""
-        if not self.is_bound:
+        if not self.is_bound or self._is_coarse(version):
             return None
         return affects(
             version, self.from_version, self.below_version, self.to_version, self.versions,
             after_version=self.after_version, scheme=self.scheme,
         )  # fmt: skip
+
+    def _is_coarse(self, version: str) -> bool:
+        """A major version only (`4`), while a bound lies inside it (`4.0.2`): surveys shorten what they guess."""
+        bounds = (self.from_version, self.after_version, self.below_version, self.to_version)
+        return version.isdigit() and any(b and b.startswith(f"{version}.") for b in bounds)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,8 @@ def product_of(cpe: str) -> tuple[str, str, str] | None:
     version = "" if found[3] in ("*", "-") else found[3].replace("\\", "")
     if version and found[4] not in ("*", "-"):
         version += found[4].replace("\\", "")
-    words = f"{found[1]} {found[2]}".replace("\\", "").replace("_", " ")
+    vendor, product = (found[i].replace("\\", "").replace("_", " ") for i in (1, 2))
+    words = product if vendor in product.split() else f"{vendor} {product}"
     return cpe[: found.end(2)], version, words
 
 

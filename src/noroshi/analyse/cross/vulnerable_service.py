@@ -24,7 +24,7 @@ from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.observable import implied
 
 CONFIDENCE = {EXACT: 80, NAMED: 50, PRODUCT: 25}
-BACKPORTED = 45
+BACKPORTED, GUESSED = 45, 40
 _DISTRIBUTION = re.compile(
     r"(?i)ubuntu|debian|\bdeb\d|raspbian|\.el\d|\.fc\d|\.amzn|suse|rhel|centos|~bpo|\+dfsg"
 )
@@ -147,7 +147,8 @@ class VulnerableService:
                 for v, m, s in found[:TOLD]
             ],
             "vulnerability_count": len(found),
-            "kev_count": sum(v.kev for v, _, _ in found),
+            "kev_count": sum(v.kev and m.how != PRODUCT for v, m, _ in found),
+            "product_only_count": sum(m.how == PRODUCT for _, m, _ in found),
             "exact_count": sum(m.how == EXACT for _, m, _ in found),
             "ports": sorted({_port(s) for s in host.services}),
             "scanners": sorted({s.scanner for s in host.services}),
@@ -198,12 +199,16 @@ def _version(s: Service) -> str:
 
 
 def _sure(match: Match, service: Service) -> int:
+    if match.how == EXACT and not service.cpe.startswith("cpe:2.3:a:"):
+        return GUESSED
     if match.how == EXACT and _DISTRIBUTION.search(service.version):
         return BACKPORTED
     return CONFIDENCE[match.how]
 
 
 def _reason(match: Match, service: Service) -> str:
+    if match.how == EXACT and not service.cpe.startswith("cpe:2.3:a:"):
+        return "the version lies in an affected range, but surveys guess a system from how it answers"
     if match.how == EXACT and _DISTRIBUTION.search(service.version):
         return "the version lies in an affected range, but the package is a distribution's, which may have mended it"
     return {
@@ -227,7 +232,8 @@ def _summary(ip: str, found: Sequence[tuple[Vulnerability, Match, Service]]) -> 
     product = vulns.product_of(service.cpe) if service.cpe else None
     what = f"{product[2]} {_version(service)}".strip() if product else "a service"
     what_ja = f"{product[2]} {_version(service)}".strip() if product else "サービス"
-    kev = sum(v.kev for v, _, _ in found)
+    sure = [v for v, m, _ in found if m.how != PRODUCT]
+    kev = sum(v.kev for v in sure)
     en_kev, ja_kev = (
         (f", {kev} of them known to be exploited", f"、うち悪用確認済み{kev}件") if kev else ("", "")
     )
@@ -242,10 +248,10 @@ def _summary(ip: str, found: Sequence[tuple[Vulnerability, Match, Service]]) -> 
             "ja": f"{ip}が{what_ja}を公開している（{where}）。悪用が確認された脆弱性{worst.id}のある製品だが、"
             "バージョンが影響を受けるかは不明。",
         }
-    en_n = f"{len(found):,} known vulnerabilities" if len(found) > 1 else "a known vulnerability"
+    en_n = f"{len(sure):,} known vulnerabilities" if len(sure) > 1 else "a known vulnerability"
     return {
         "en": f"{ip} exposes {what} ({where}) with {en_n}{en_kev} (worst: {worst.id}){en_fixed}.",
-        "ja": f"{ip}が脆弱な{what_ja}を公開している（{where}、既知の脆弱性{len(found):,}件{ja_kev}、"
+        "ja": f"{ip}が脆弱な{what_ja}を公開している（{where}、既知の脆弱性{len(sure):,}件{ja_kev}、"
         f"最も深刻なもの: {worst.id}）{ja_fixed}。",
     }
 
