@@ -27,7 +27,10 @@ def test_it_runs_and_reads_every_sample(ran: tuple[Path, Ran]) -> None:
     assert done.code == 0, done.err
     assert done.err == ""
     samples = done.json["samples"]
-    assert all(s["flows"] > 0 and not s["problem"] for s in samples), samples
+    assert all(sum(s["tables"].values()) and not s["problem"] for s in samples), samples
+    assert {s["format"] for s in samples} == {
+        "pcap", "cowrie", "stix", "nmap", "kev", "cve", "osv", "cyclonedx", "assets-csv",
+    }  # fmt: skip
     packets = {s["name"]: s["packets"] for s in samples}
     assert packets["darknet/ncsa_backscatter_12h.pcap"] == 2986
     assert packets["synthetic/day.pcap.zst"] == 52_000
@@ -43,7 +46,7 @@ def test_every_kind_of_finding_is_there(ran: tuple[Path, Ran]) -> None:
     kinds = {f["kind"] for f in ran[1].json["findings"]}
     assert kinds >= {
         "scanner", "investigation-scanner", "dos-victim", "reflection-abuse", "misconfiguration",
-        "inside-talker", "infected-host",
+        "inside-talker", "infected-host", "decoy-intrusion", "vulnerable-service",
     }  # fmt: skip
     assert all(f["summary"]["en"] and f["summary"]["ja"] for f in ran[1].json["findings"])
 
@@ -51,6 +54,16 @@ def test_every_kind_of_finding_is_there(ran: tuple[Path, Ran]) -> None:
 def test_own_infected_hosts_are_named(ran: tuple[Path, Ran]) -> None:
     infected = {f["subject"]["value"] for f in of_kind(ran[1].json, "infected-host")}
     assert {"198.51.100.23", "198.51.100.57"} <= infected
+
+
+def test_one_value_stands_in_every_kind_of_evidence(ran: tuple[Path, Ran]) -> None:
+    """The first command to try shows what the repository is for."""
+    words = shlex.split(ran[1].json["next"][0])
+    assert words[3] == "pivot"
+    told = noroshi(*words[1:], "--json").json
+    assert {"flows", "sessions", "logins", "commands", "transfers"} <= {t["table"] for t in told["tables"]}
+    assert told["findings"]
+    assert told["links"]
 
 
 def test_report_and_bundle(ran: tuple[Path, Ran]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from noroshi.model.errors import UsageError
-from noroshi.work.demo import MARK, captures, remake, samples_folder
+from noroshi.work.demo import MARK, captures, evidence, remake, samples_folder
 
 
 def test_a_new_folder_is_made(tmp_path: Path) -> None:
@@ -50,3 +51,12 @@ def test_samples_are_found_and_are_captures() -> None:
     files = captures(samples_folder())
     assert files
     assert all(".pcap" in f.name and "truth" not in f.name for f in files)
+
+
+def test_what_ships_of_other_kinds_is_small_and_described() -> None:
+    files = evidence(samples_folder())
+    told = (files[0].parent / "SOURCE.md").read_text("utf-8")
+    assert len(files) >= 6
+    assert sum(f.stat().st_size for f in files) < 200_000
+    for file in files:
+        assert f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}" in told

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from noroshi.cli import out, show
+from noroshi.cli.ingested import tables
 from noroshi.cli.state import State, verb
 
 if TYPE_CHECKING:
-    from noroshi.work.demo import Demo
+    from noroshi.work.demo import Demo, Sample
 
 
 @verb("demo")
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--open", "open_", is_flag=True, help="Open the report in a browser.")
 @click.option("--lang", type=click.Choice(["en", "ja"]), help="Language of the sentences. [as the locale]")
 def command(state: State, folder: Path, open_: bool, lang: str | None) -> int:
-    """Runs the whole way on the bundled samples: ingest, analyse, report, STIX; under a minute.
+    """Runs the whole way on the bundled samples: ingest, analyse, report, STIX; about a minute.
 
     DIR (./noroshi-demo) is made again each time; a folder that is no former demo is left alone.
     """
@@ -39,12 +40,19 @@ def command(state: State, folder: Path, open_: bool, lang: str | None) -> int:
     return 0
 
 
+def _rows(sample: Sample) -> str:
+    """What came of it: packets for captures, else rows by table."""
+    if sample.packets:
+        return f"{out.count(sample.packets, 'packet')}, {sample.first_seen[:10]}"
+    return tables(sample.tables)
+
+
 def _print(done: Demo, lang: str) -> None:
     out.line()
     out.table(
-        ("sample", "from", "packets", "flows", ""),
-        [(s.name, s.first_seen[:10], s.packets, s.flows, s.problem and "in part") for s in done.samples],
-        right=("packets", "flows"), keep=("from",),
+        ("sample", "format", "rows", ""),
+        [(s.name, s.format, _rows(s), s.problem and "in part") for s in done.samples],
+        keep=("sample",),
     )  # fmt: skip
     out.line()
     for kind, found in done.by_kind().items():

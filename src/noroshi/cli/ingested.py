@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ SINGLE = 25
 """Sources told one by one; of more, what a person wants to know is how many of which kind."""
 SAME_TROUBLE = 10
 """Sources named of those that have the same trouble."""
+MOST_TABLES = 3
+"""Tables named in a row; the rest is counted."""
 _STATES = ("stored", "known", "passed over", "in part", "not read")
 
 
@@ -69,36 +72,66 @@ def show(results: Sequence[IngestResult]) -> None:
 
 
 def _by_source(results: Sequence[IngestResult]) -> None:
-    room = max(
-        20, out.width() - 62
-    )  # what the other columns leave; a path's end tells more than its beginning
-    made = [
-        (_tail(out.visible(r.path), room), r.format or "?", status(r), _tables(r.tables), r.rejects, f"{r.seconds:.1f}")
-        for r in results
-    ]  # fmt: skip
-    out.table(("source", "format", "", "rows", "rejects", "s"), made, right=("rejects", "s"))
+    shown = [out.visible(p) for p in _short([r.path for r in results])]
+    formats = max(len(r.format or "?") for r in results)
+    # What the other columns leave, at least 24 of them to `rows`; a path's end tells more than its beginning.
+    room = max(20, out.width() - formats - 24 - 32)
+    told = Counter(map(status, results))
+    made = []
+    for path, r in zip(shown, results, strict=True):
+        state = [status(r)] if len(told) > 1 or "stored" not in told else []
+        made.append(
+            (
+                _tail(path, room),
+                r.format or "?",
+                *state,
+                tables(r.tables),
+                r.rejects or "",
+                f"{r.seconds:.1f}",
+            )
+        )
+    head = ("source", "format", *([""] if made and len(made[0]) == 6 else []), "rows", "rejects", "s")
+    out.table(head, made, right=("rejects", "s"), keep=("source", "format"))
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """The paths without the folders that all of them share."""
+    if len(paths) < 2 or not all("/" in p for p in paths):
+        return list(paths)
+    try:
+        shared = os.path.commonpath([os.path.dirname(p) for p in paths])
+    except ValueError:  # some from the root, some from here
+        return list(paths)
+    return [os.path.relpath(p, shared) if shared else p for p in paths]
 
 
 def _by_format(results: Sequence[IngestResult]) -> None:
     groups: dict[str, list[IngestResult]] = {}
     for result in results:
         groups.setdefault(result.format or "?", []).append(result)
+    told = Counter(map(status, results))
+    states = [s for s in _STATES if told[s]]
     made = []
     for name, group in sorted(groups.items(), key=lambda g: (-sum(map(rows, g[1])), g[0])):
-        states = Counter(map(status, group))
-        tables: Counter[str] = Counter()
+        counted = Counter(map(status, group))
+        summed: Counter[str] = Counter()
         for result in group:
-            tables.update(result.tables)
-        seconds = sum(r.seconds for r in group)
-        counted = [states[s] or "" for s in _STATES]
-        made.append((name, *counted, _tables(tables), sum(r.rejects for r in group), f"{seconds:.1f}"))
-    out.table(("format", *_STATES, "rows", "rejects", "s"), made, right=(*_STATES, "rejects", "s"))
+            summed.update(result.tables)
+        rejects, seconds = sum(r.rejects for r in group), sum(r.seconds for r in group)
+        made.append(
+            (name, *(counted[s] or "" for s in states), tables(summed), rejects or "", f"{seconds:.1f}")
+        )
+    out.table(
+        ("format", *states, "rows", "rejects", "s"), made, right=(*states, "rejects", "s"), keep=("format",)
+    )
 
 
-def _tables(tables: dict[str, int] | Counter[str]) -> str:
-    """`logins 12, commands 3`: the tables that got most first."""
-    shown = [(t, n) for t, n in tables.items() if n and t not in ("links", "rejects")]
-    return ", ".join(f"{t} {out.number(n)}" for t, n in sorted(shown, key=lambda x: (-x[1], x[0])))
+def tables(counts: Mapping[str, int]) -> str:
+    """`logins 12, commands 3`: the tables that got most first, three at most."""
+    shown = [(t, n) for t, n in counts.items() if n and t not in ("links", "rejects")]
+    shown.sort(key=lambda x: (-x[1], x[0]))
+    more = f" +{len(shown) - MOST_TABLES}" if len(shown) > MOST_TABLES else ""
+    return ", ".join(f"{t} {out.number(n)}" for t, n in shown[:MOST_TABLES]) + more
 
 
 def _tail(text: str, room: int) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MARK = ".noroshi-demo"
 """Stands in every folder a demo made: only such a folder is made again."""
 CAPTURES = (".pcap", ".pcapng", ".cap")
+MIXED = "mixed"
+"""The folder of samples with what other sources say of the synthetic day."""
 LANGUAGES = ("en", "ja")
 PACKED = (".gz", ".zst", ".xz")
 
@@ -29,6 +31,9 @@ class Sample:
     """One bundled source and what came of it."""
 
     name: str
+    format: str
+    tables: dict[str, int]
+    """Rows stored, by table; links and rejects aside."""
     packets: int
     flows: int
     first_seen: str
@@ -95,6 +100,11 @@ def captures(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if is_capture(p))
 
 
+def evidence(folder: Path) -> list[Path]:
+    """The samples of other kinds, by name."""
+    return sorted(p for p in (folder / MIXED).glob("*") if p.is_file() and p.suffix != ".md")
+
+
 def demo(
     folder: Path, *, samples: Path | None = None, tell: Callable[[str], None] = lambda text: None
 ) -> Demo:
@@ -118,11 +128,11 @@ def demo(
     shutil.copyfile(samples / "noroshi.toml", path / "noroshi.toml")
     config = configuration.load(path / "noroshi.toml")
     lake = Lake.open(path, create=True)
-    files = captures(samples)
+    traces, others = captures(samples), evidence(samples)
     if text := first_run():
         tell(text)
-    tell(f"Reading {len(files)} captures ...")
-    results = ingest(lake, files, config=config)
+    tell(f"Reading {len(traces)} captures and {len(others)} files of other kinds ...")
+    results = ingest(lake, [*traces, *others], config=config)
     tell("Analysing ...")
     outcome = analyse(lake, config=config)
     tell("Writing the report ...")
@@ -189,6 +199,8 @@ def _samples(lake: Any, results: list[Any], samples: Path) -> list[Sample]:
         found.append(
             Sample(
                 name,
+                result.format,
+                {t: n for t, n in result.tables.items() if t not in ("links", "rejects")},
                 row.get("packets", 0),
                 row.get("flows", 0),
                 row.get("first_seen", ""),
@@ -200,11 +212,17 @@ def _samples(lake: Any, results: list[Any], samples: Path) -> list[Sample]:
 
 
 def _next(lake: Path, findings: list[Finding]) -> list[str]:
-    """Three commands worth trying on this lake."""
+    """Three commands worth trying on this lake: one value in every kind of evidence, one finding, one question."""
     noroshi = f"noroshi --lake {shlex.quote(str(lake))}"
-    best = [f for f in findings if f.kind == "dos-victim"] or findings
-    tools = "SELECT tool, count(DISTINCT src_ip) AS sources FROM flows GROUP BY 1 ORDER BY 2 DESC"
-    commands = [f"{noroshi} findings --kind {best[0].kind}" if best else f"{noroshi} findings"]
-    commands.append(f'{noroshi} sql "{tools}"')
-    commands.append(f"{noroshi} why {best[0].id[:8]}" if best else f"{noroshi} lake status")
-    return commands
+    # What most kinds of findings speak of stands in most kinds of evidence.
+    kinds: dict[str, set[str]] = {}
+    for f in findings:
+        if f.subject.kind == "ip":
+            kinds.setdefault(f.subject.value, set()).add(f.kind)
+    most = max(sorted(kinds), key=lambda v: len(kinds[v]), default="")
+    best = [f for f in findings if f.kind == "vulnerable-service"] or findings
+    return [
+        f"{noroshi} pivot {most}" if most else f"{noroshi} lake status",
+        f"{noroshi} why {best[0].id[:8]}" if best else f"{noroshi} findings",
+        f"{noroshi} top ports --limit 10",
+    ]

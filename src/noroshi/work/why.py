@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from noroshi import registry
 from noroshi.lake import raw
 from noroshi.lake.runs import START
 from noroshi.model.errors import LakeError, SourceError, UsageError
@@ -187,7 +188,7 @@ def select(finding: Finding) -> str:
     kind, value = finding.subject.kind, finding.subject.value
     if any(c in value for c in "'\"\\ "):
         return ""
-    if not finding.recurs_daily or finding.rule.name == "watch":
+    if not finding.recurs_daily or finding.rule.name == "watch" or _joins(finding.rule.name):
         return f"SELECT * FROM links WHERE kind = '{kind}' AND value = '{value}' ORDER BY day LIMIT 20"
     where = {
         "ip": f"src_ip = ip('{value}')",
@@ -197,6 +198,11 @@ def select(finding: Finding) -> str:
     return (
         f"SELECT * FROM flows WHERE day = '{day}' AND {where} ORDER BY first_seen LIMIT 20" if where else ""
     )
+
+
+def _joins(rule: str) -> bool:
+    """True for rules that join kinds of evidence: what they rest on stands in many tables, and in `links`."""
+    return rule in registry.ANALYSERS and not registry.analyser(rule).tables
 
 
 def run_of(lake: Lake, text: str) -> RunInfo:
