@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from noroshi.lake import derive
 from noroshi.lake.derive import Deriver, links_schema
 from noroshi.lake.handle import Lake
 from noroshi.model import address
-from noroshi.model.observable import implied, key64, resolve
+from noroshi.model.observable import CANONICAL, implied, key64, resolve
 from noroshi.model.sensor import Batch
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
@@ -42,7 +43,8 @@ def batch(table: str, rows: list[dict[str, Any]], *, coded: bool = False) -> pa.
 def derived(table: str, *batches: pa.Table, limit: int = 1 << 20) -> Sums:
     """What the deriver makes, summed over what it hands on."""
     deriver = Deriver(token, limit=limit)
-    parts = [p for b in batches for p in deriver.add(TABLES[table], b)] + deriver.rest()
+    parts = [p for b in batches for p in deriver.add(TABLES[table], b)]
+    parts += deriver.rest()
     out: Sums = {}
     for part in parts:
         assert part.schema.equals(links_schema())
@@ -81,6 +83,8 @@ def plainly(table: str, rows: list[dict[str, Any]]) -> Sums:
                 if isinstance(one, bytes):
                     found = ("ip", address.text(one)) if address.is_packed(one) else None
                 else:
+                    if link.canonical and kind not in CANONICAL:
+                        continue
                     found = next(iter(resolve(kind, [one])))
                 if found is None:
                     continue
@@ -148,9 +152,11 @@ def test_kinds_and_roles_by_row() -> None:
         {"ts": NOON, "kind": k, "value": v, "role": r, "tlp": t}
         for k, v, r, t in [
             ("ip", "192.0.2.1", "c2", "green"), ("ip", "192.0.2.1", "c2", "red"),
-            ("domain", "EXAMPLE.com.", "download", "green"), ("text", "anything", "mentions", "green"),
+            ("domain", "example.com", "download", "green"), ("text", "anything", "mentions", "green"),
             ("email", "a@example.com", "victim", "green"), ("ip", "not an address", "c2", "green"),
-            ("vulnerability", "ghsa-aaaa-bbbb-1ccc", "mentions", "green"), ("", "x", "c2", "green"),
+            ("cpe", "cpe:2.3:a:x:y:1.0:*:*:*:*:*:*:*", "mentions", "green"), ("ip", "2001:DB8::1", "c2", "green"),
+            ("url", "http://example.com:81/", "c2", "red"), ("url", "https://[2001:db8::1]/x?y", "c2", "red"),
+            ("vulnerability", "CVE-2024-1", "mentions", "green"), ("", "x", "c2", "green"),
         ]
     ]  # fmt: skip
     found = derived("indicators", batch("indicators", rows))
@@ -244,3 +250,44 @@ def test_a_run_links_what_it_stores(lake: Lake) -> None:
     assert "1234" not in str(shot.sql("FROM links").to_pylist())
     assert shot.sql("SELECT tlp FROM indicators ORDER BY tlp")["tlp"].to_pylist() == ["green", "red"]
     assert lake.verify() == []
+
+
+_STATED = st.sampled_from([
+    ("ip", "192.0.2.1"), ("ip", "2001:db8::1"), ("domain", "a.example"), ("url", "http://a.example/x"),
+    ("url", "https://192.0.2.1:81/"), ("url", "http://[2001:db8::1]/"), ("url", "http://localhost/"),
+    ("email", "who@a.example"), ("cve", "CVE-2026-12345"), ("purl", "pkg:npm/left-pad@1.0"), ("text", "a.example"),
+    ("cpe", "cpe:2.3:a:x:y:1.0:*:*:*:*:*:*:*"), ("host", "a.example"), ("malware", "mozi"), ("", ""),
+    ("sha256", "a" * 64),
+])  # fmt: skip
+_STATEMENT = st.fixed_dictionaries({
+    "ts": st.datetimes(datetime(2025, 1, 1), datetime(2025, 1, 3)).map(lambda t: t.replace(tzinfo=UTC)),  # noqa: DTZ001
+    "stated": _STATED, "role": st.sampled_from(["c2", "mentions"]), "tlp": st.sampled_from(["green", "red"]),
+})  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(_STATEMENT, min_size=1, max_size=30),
+    st.integers(1, 29),
+    st.booleans(),
+    st.sampled_from([4, 1 << 20]),
+)
+def test_canonical_values_as_the_definition_says(
+    rows: list[dict[str, Any]], cut: int, coded: bool, limit: int
+) -> None:
+    rows = [row | {"kind": row["stated"][0], "value": row["stated"][1]} for row in rows]
+    parts = [batch("indicators", p, coded=coded) for p in (rows[:cut], rows[cut:]) if p]
+    assert derived("indicators", *parts, limit=limit) == plainly("indicators", rows)
+
+
+def test_memory_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derive, "_BYTES", 10_000)
+    rows = [
+        {"ts": NOON, "kind": "url", "value": f"http://a.example/{n}/{'x' * 1000}", "role": "c2", "tlp": None}
+        for n in range(60)
+    ]
+    deriver = Deriver(token)
+    handed = [sum(1 for _ in deriver.add(TABLES["indicators"], batch("indicators", rows[i : i + 6])))
+              for i in range(0, 60, 6)]  # fmt: skip
+    assert sum(handed) == 5
+    assert derived("indicators", batch("indicators", rows)) == plainly("indicators", rows)

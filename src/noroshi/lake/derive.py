@@ -16,19 +16,32 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noroshi.model.observable import implied, key64, resolve
+from noroshi.model.observable import CANONICAL, implied, key64, resolve_one
 from noroshi.model.schema import Link, Table
 from noroshi.model.tables import TABLES
 from noroshi.wire import group, text
+from noroshi.wire.interned import ADDRESS, Texts
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
+U8 = npt.NDArray[np.uint8]
 
 LIMIT = 1 << 20
 """Entries summed at most before they are handed on: 72 bytes each. A run with more has several rows for one."""
 _OBSERVABLES = 1 << 19
 """Observables other than addresses kept by text at most, before everything is handed on."""
+_BYTES = 32 << 20
+"""Bytes of their texts, and of the texts they were read from: a URL may have 8,000."""
+_PIECE = 1 << 17
+"""Rows handed on at a time."""
+_NAMES = list(CANONICAL)
+_CODES = {name: code for code, name in enumerate(_NAMES)}
+_IP, _DOMAIN, _URL = (_CODES[name] for name in ("ip", "domain", "url"))
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"\A{_OCTET}(?:\.{_OCTET}){{3}}\z"
+_IMPLYING = np.array([_CODES[name] for name in ("email", "cpe", "purl")])
+"""Kinds other than URLs that imply something: one thing each (`model.observable.implied`)."""
 _SEED = secrets.randbits(64)
 """Drawn anew by each process: senders cannot choose values that collide."""
 _NONE = np.zeros(0, np.int32)
@@ -44,24 +57,31 @@ class Deriver:
         self._addresses = group.Sums(_SEED, limit)
         self._others = group.Sums(_SEED, limit)
         self._groups: dict[tuple[str, str, str | None], int] = {}
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._resolved: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._texts = Texts()
+        self._implied: I32 = np.zeros(0, np.int32)
+        """By number of a text: the number of what it implies, -1 for nothing."""
+        self._followed = 0
+        self._resolved: dict[tuple[str, ...], int] = {}
+        self._weight = 0
+        """Characters in `_resolved`."""
 
-    def add(self, table: Table, rows: pa.Table) -> list[pa.Table]:
+    def add(self, table: Table, rows: pa.Table) -> Iterator[pa.Table]:
         """Takes a batch; rows of `links` (without run_id, in order) when there are too many to keep.
 
-        rows: columns as the table says, `tlp` filled where it has one; texts and addresses may be coded.
+        rows: columns as the table says, `tlp` filled where it has one; texts and addresses may be coded. The batch
+        is taken when the iterator has ended.
         """
-        out: list[pa.Table] = []
         if not rows.num_rows or not table.links or table.time is None:
-            return out
+            return
         batch = _Batch(table, rows)
         for link in table.links:
             if link.column in rows.column_names:
-                out += self._column(batch, link)
-        if len(self._numbers) > _OBSERVABLES or len(self._groups) > _OBSERVABLES:
-            out += self.rest()
-        return out
+                yield from self._column(batch, link)
+        if (
+            max(self._texts.used, len(self._groups), len(self._resolved)) > _OBSERVABLES
+            or self._texts.size + self._weight > _BYTES
+        ):
+            yield from self.rest()
 
     def _column(self, batch: _Batch, link: Link) -> Iterator[pa.Table]:
         column, parent = batch.items(link.column)
@@ -70,17 +90,20 @@ class Deriver:
             entry, hi, lo = _addresses(column)
             yield from self._sum(self._addresses, batch, groups, entry, parent, hi, lo)
             return
-        if link.kind == "credential":
-            entry, found = self._credentials(batch, link)
+        if link.canonical:
+            ids = self._taken(batch, link, column, parent)
+        elif link.kind == "credential":
+            ids = self._credentials(batch, link)
         else:
-            entry, found = self._texts(batch, link, column, parent)
-        # A value and what it implies (a URL and its host) are entries of their own: as many passes as it takes.
-        for depth in range(max(map(len, found), default=0)):
-            ids = np.array([f[depth] if depth < len(f) else -1 for f in found] or [-1], np.int64)
-            item = np.where(entry >= 0, ids[entry] >= 0, False)
-            chosen = np.where(item, entry, -1).astype(np.int32)
-            lo = ids.astype(np.uint64)
-            yield from self._sum(self._others, batch, groups, chosen, parent, np.zeros_like(lo), lo)
+            ids = self._read(batch, link, column, parent)
+        self._follow()
+        # A value and what it implies (a URL and its host) are entries of their own.
+        implied = np.where(ids >= 0, self._implied[ids], -1) if len(self._implied) else ids
+        for found in (ids, implied):
+            if (found >= 0).any():
+                lo = found.astype(np.uint64)
+                entry = np.where(found >= 0, np.arange(len(found), dtype=np.int32), np.int32(-1))
+                yield from self._sum(self._others, batch, groups, entry, parent, np.zeros_like(lo), lo)
 
     def _sum(
         self, sums: group.Sums, batch: _Batch, groups: I32, entry: I32, parent: I32, hi: Any, lo: Any
@@ -89,24 +112,47 @@ class Deriver:
         while at < n:
             at = sums.add(entry, parent, hi, lo, groups, batch.first, batch.last, batch.count, at)
             if at < n:
-                yield self._made(sums)
+                yield from self._made(sums)
 
-    def _texts(
-        self, batch: _Batch, link: Link, column: pa.Array[Any], parent: I32
-    ) -> tuple[I32, list[tuple[int, ...]]]:
-        """(distinct value of each item or -1, observables of each distinct value)."""
+    def _taken(self, batch: _Batch, link: Link, column: Any, parent: I32) -> I32:
+        """Numbers of values that are canonical already; -1 for none."""
+        n = len(column)
+        kinds = np.full(n, _CODES.get(link.kind, -1), np.int32)
+        if link.kind_from:
+            of_row, names = _coded(batch.column(link.kind_from))
+            # The last place stands for null.
+            codes = np.array([*(_CODES.get(name, -1) for name in names), -1], np.int32)[of_row]
+            kinds = codes[parent] if parent.size or len(codes) != n else codes
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+        if column.null_count:
+            kinds = np.where(column.is_valid().to_numpy(zero_copy_only=False), kinds, np.int32(-1))
+        # The key of an address is made of its number, so it must be one.
+        odd = np.flatnonzero(kinds == _IP)
+        if odd.size:
+            told = pc.match_substring_regex(column.take(pa.array(odd)), _IPV4)
+            odd = odd[~told.to_numpy(zero_copy_only=False)]
+            kinds = kinds.copy()
+            kinds[odd] = -1
+        ids = self._texts.add(*_bytes(column), kinds)
+        if odd.size:
+            ids[odd] = self._numbers([("ip", value) for value in column.take(pa.array(odd)).to_pylist()])
+        return ids
+
+    def _read(self, batch: _Batch, link: Link, column: pa.Array[Any], parent: I32) -> I32:
+        """Numbers of the values of a column, made canonical; -1 for what is none."""
         codes, values = _coded(column)
         if not link.kind_from:
-            return codes, [self._observables(link.kind, v) for v in values]
+            return _chosen(self._numbers([(link.kind, v) for v in values]), codes)
         of_row, kinds = _coded(batch.column(link.kind_from))
         # A batch of lists that are all empty has no items and no parents either.
         kind = of_row[parent] if batch.table.column(link.column).type == "strings" else of_row
         pair = np.where((codes >= 0) & (kind >= 0), codes.astype(np.int64) * (len(kinds) or 1) + kind, -1)
         entry, distinct = _interned(pair)
         places = [divmod(p, len(kinds) or 1) for p in distinct]
-        return entry, [self._observables(kinds[k], values[v]) for v, k in places]
+        return _chosen(self._numbers([(kinds[k], values[v]) for v, k in places]), entry)
 
-    def _credentials(self, batch: _Batch, link: Link) -> tuple[I32, list[tuple[int, ...]]]:
+    def _credentials(self, batch: _Batch, link: Link) -> I32:
         """A pair whose second half is null is none; one without a user has an empty user."""
         first, users = _coded(batch.column(link.column))
         second, words = _coded(batch.column(link.second))
@@ -114,67 +160,88 @@ class Deriver:
         first = np.where(first < 0, len(users) - 1, first)
         entry, distinct = _interned(np.where(second >= 0, first.astype(np.int64) * wide + second, -1))
         pairs = [divmod(p, wide) for p in distinct]
-        return entry, [(self._number("credential", self._secret(users[u], words[w])),) for u, w in pairs]
+        return _chosen(self._numbers([("credential", users[u], words[w]) for u, w in pairs]), entry)
 
-    def _observables(self, kind: str, value: str) -> tuple[int, ...]:
-        asked = (kind, value)
-        known = self._resolved.get(asked)
-        if known is None:
-            known = self._resolved[asked] = self._look(kind, value)
-        return known
+    def _numbers(self, asked: list[tuple[str, ...]]) -> I32:
+        """Numbers of (kind, value as written) or (credential, user, password); -1 for what is no observable."""
+        known = self._resolved
+        new = [one for one in dict.fromkeys(asked) if one not in known]
+        if new:
+            found = [self._look(one) for one in new]
+            kinds = np.array([_CODES[f[0]] if f else -1 for f in found], np.int32)
+            values = pa.array([f[1] if f else "" for f in found], pa.string())
+            known.update(zip(new, self._texts.add(*_bytes(values), kinds).tolist(), strict=True))
+            self._weight += sum(map(len, (text for one in new for text in one)))
+        return np.array([known[one] for one in asked], np.int32)
 
-    def _look(self, kind: str, value: str) -> tuple[int, ...]:
-        found = next(iter(resolve(kind, [value])))
-        if found is None:
-            return ()
-        return tuple(self._number(*one) for one in dict.fromkeys([found, *implied(*found)]))
+    def _look(self, asked: tuple[str, ...]) -> tuple[str, str] | None:
+        if len(asked) == 3:
+            return asked[0], self._secret(asked[1], asked[2])
+        return resolve_one(asked[0], asked[1])
 
-    def _number(self, kind: str, value: str) -> int:
-        return self._numbers.setdefault((kind, value), len(self._numbers))
+    def _follow(self) -> None:
+        """Numbers what the new texts imply."""
+        texts, first = self._texts, self._followed
+        while first < texts.used:
+            used = texts.used
+            urls, what, offsets, data = texts.hosts(first, _URL)
+            kinds = np.where(what == ADDRESS, _IP, _DOMAIN).astype(np.int32)
+            hosts = texts.add(offsets, data, kinds)
+            places = np.flatnonzero(np.isin(texts.kinds[first:used], _IMPLYING)) + first
+            more: list[tuple[int, str, str]] = []
+            for number in places.tolist():
+                more += [(number, *o) for o in implied(_NAMES[texts.kinds[number]], texts.text(number))[:1]]
+            bare = pa.array([value for _, _, value in more], pa.string())
+            others = texts.add(*_bytes(bare), np.array([_CODES[kind] for _, kind, _ in more], np.int32))
+            if texts.used > len(self._implied):
+                grown = np.full(2 * texts.used, -1, np.int32)
+                grown[: len(self._implied)] = self._implied
+                self._implied = grown
+            self._implied[urls] = hosts
+            self._implied[[number for number, _, _ in more]] = others
+            first = used
+        self._followed = first
 
     def _group(self, table: str, role: str, tlp: str | None) -> int:
         return self._groups.setdefault((table, role, tlp), len(self._groups))
 
-    def rest(self) -> list[pa.Table]:
+    def rest(self) -> Iterator[pa.Table]:
         """What is left, as rows of `links` in order of (key, day)."""
-        out = [self._made(sums) for sums in (self._addresses, self._others) if sums.used]
-        self._groups, self._numbers, self._resolved = {}, {}, {}
-        return out
+        for sums in (self._addresses, self._others):
+            if sums.used:
+                yield from self._made(sums)
+        self._groups, self._resolved, self._weight = {}, {}, 0
+        self._texts.clear()
+        self._implied, self._followed = self._implied[:0], 0
 
-    def _made(self, sums: group.Sums) -> pa.Table:
-        entries = sums.take()
+    def _made(self, sums: group.Sums) -> Iterator[pa.Table]:
+        """The rows in pieces, one after the other in order; the sums are empty afterwards."""
+        entries = sums.entries()
         lo = entries[:, group.LO].copy()
         if sums is self._addresses:
             hi = entries[:, group.HI].copy().view(np.uint64)
             key = text.address_keys(hi, lo.view(np.uint64))
             order = _order(hi, lo.view(np.uint64), key, entries[:, group.DAY])
-            kind: Any = pa.repeat(pa.scalar("ip"), len(entries))
-            value: Any = _strings(*text.texts(hi[order], lo[order].view(np.uint64)))
         else:
             key = self._keys()[lo]
             order = np.lexsort((entries[:, group.DAY], key))
-            kinds, values = zip(*self._numbers, strict=True)
-            ids: Any = pa.array(lo[order])
-            kind, value = pa.array(kinds, pa.string()).take(ids), pa.array(values, pa.string()).take(ids)
-        return self._rows(entries[order], key[order], kind, value)
+        for at in range(0, len(order), _PIECE):
+            some = order[at : at + _PIECE]
+            if sums is self._addresses:
+                kind: Any = pa.repeat(pa.scalar("ip"), len(some))
+                value: Any = _strings(*text.texts(hi[some], lo[some].view(np.uint64)))
+            else:
+                codes: Any = pa.array(self._texts.kinds[lo[some]])
+                kind = pa.array(_NAMES, pa.string()).take(codes)
+                value = _strings(*self._texts.taken(lo[some]))
+            yield self._rows(entries[some], key[some], kind, value)
+        sums.clear()
 
     def _keys(self) -> I64:
         """The key of every observable, by its number."""
-        out = np.empty(len(self._numbers), np.int64)
-        by_kind: dict[str, list[int]] = {}
-        values = []
-        for i, (kind, value) in enumerate(self._numbers):
-            by_kind.setdefault(kind, []).append(i)
-            values.append(value)
-        for kind, ids in by_kind.items():
-            if kind == "ip":
-                out[ids] = [key64(kind, values[i]) for i in ids]
-                continue
-            array: Any = pa.array([values[i] for i in ids], pa.string())
-            _, offsets, data = array.buffers()
-            bounds = np.frombuffer(offsets, np.int32)[: len(ids) + 1]
-            bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-            out[ids] = text.keys(kind, bounds, bytes_)
+        out, left = self._texts.keys(_NAMES, _IP)
+        for number in left.tolist():
+            out[number] = key64("ip", self._texts.text(number))
         return out
 
     def _rows(self, entries: I64, key: I64, kind: Any, value: Any) -> pa.Table:
@@ -282,6 +349,21 @@ def _coded(column: Any) -> tuple[I32, list[str]]:
         out = np.where((out >= 0) & gone[out], -1, out).astype(np.int32)
         values = [v or "" for v in values]
     return out, values
+
+
+def _chosen(numbers: I32, entry: I32) -> I32:
+    """numbers[entry], -1 where the entry is negative."""
+    return np.append(numbers, np.int32(-1))[np.maximum(entry, -1)]
+
+
+def _bytes(column: Any) -> tuple[I32, U8]:
+    """Offsets (n + 1) and bytes of an Arrow array of strings."""
+    _, offsets, data = column.buffers()
+    n = len(column)
+    if not n:
+        return np.zeros(1, np.int32), np.zeros(1, np.uint8)
+    places = np.frombuffer(offsets, np.int32)[column.offset : column.offset + n + 1]
+    return places, np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
 
 
 def _interned(values: I64) -> tuple[I32, list[int]]:

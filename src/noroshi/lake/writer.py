@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -97,13 +98,8 @@ class Run:
             from noroshi.lake.derive import Deriver
 
             self._deriver = Deriver(self._writer.lake.credential)
-        try:
-            full = self._deriver.add(table, rows)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, KeyError) as e:
-            raise LakeError(
-                f"a batch of {table.name} is not of its schema: {e}", todo="Mend the sensor."
-            ) from e
-        for links in full:
+        full = self._deriver.add(table, rows)
+        while (links := _next(full, table)) is not None:
             self._put("links", links)
 
     def _put(self, table: str, rows: pa.Table) -> None:
@@ -169,7 +165,7 @@ class Run:
             links = self._links.rest()
             if links is not None:
                 self._put("links", links)
-            for derived in self._deriver.rest() if self._deriver else []:
+            for derived in self._deriver.rest() if self._deriver else ():
                 self._put("links", derived)
             for name, sums in self._rollup.rest():
                 self._hold(name, sums)
@@ -216,6 +212,13 @@ class Run:
         if self.streaming:
             # A full disk refuses this row too; the next writer sweeps the run then.
             self._writer.mark_dropped(self)
+
+
+def _next(made: Iterator[pa.Table], table: Table) -> pa.Table | None:
+    try:
+        return next(made, None)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, KeyError) as e:
+        raise LakeError(f"a batch of {table.name} is not of its schema: {e}", todo="Mend the sensor.") from e
 
 
 class Writer:

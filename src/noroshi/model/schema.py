@@ -45,6 +45,8 @@ class Link:
     role_from: str = ""
     second: str = ""
     """The other half of a pair (the password of a `credential`)."""
+    canonical: bool = False
+    """Sensors write its values in canonical form, of kinds in CANONICAL, when they are observables at all."""
 
 
 @dataclass(frozen=True)

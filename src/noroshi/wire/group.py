@@ -159,9 +159,11 @@ class Sums:
         self.state[0] = used
         place(self.table, used, self.slots, self._seed)
 
-    def take(self) -> I64:
-        """The entries, in order of first appearance; the table is empty afterwards."""
-        out = self.table[: self.used].copy()
+    def entries(self) -> I64:
+        """The entries, in order of first appearance; they stand until `clear`."""
+        return self.table[: self.used]
+
+    def clear(self) -> None:
+        """Empties the table."""
         self.state[0] = 0
         self.slots[:] = 0
-        return out

@@ -13,7 +13,7 @@ INDICATORS = Table(
     time="ts",
     sort=("kind", "value"),
     daily=False,
-    links=(Link("value", kind_from="kind", role_from="role"),),
+    links=(Link("value", kind_from="kind", role_from="role", canonical=True),),
     columns=(
         _STATED,
         Column(
