@@ -54,13 +54,14 @@ def test_the_two_commands_are_targets_of_make() -> None:
 
 
 def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order they stand, in an empty folder that holds the day they speak of."""
+    """In the order they stand, in an empty folder that holds the day and the evidence they speak of."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NOROSHI_LAKE", raising=False)
     monkeypatch.delenv("NOROSHI_CONFIG", raising=False)
     shutil.copyfile(ROOT / "samples" / "synthetic" / "day.pcap.zst", tmp_path / "day.pcap.zst")
+    shutil.copytree(ROOT / "samples" / "mixed", tmp_path / "evidence", ignore=shutil.ignore_patterns("*.md"))
     commands = [line for line in typed(README) if line.startswith("noroshi ")]
-    assert len(commands) >= 7
+    assert len(commands) >= 10
     for line in commands:
         ran = noroshi(*shlex.split(line)[1:])
         assert ran.code == 0, f"{line}\n{ran.err}"

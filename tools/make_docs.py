@@ -104,6 +104,8 @@ def findings() -> str:
         analyser = registry.analyser(name)
         parts.append(f"## {name}\n\n{analyser.doc.strip()}\n")
         needs = "needs a telescope" if analyser.needs_telescope else "needs no telescope"
+        if not analyser.tables:
+            needs = "over the whole lake; rests on " + ", ".join(f"`{t}`" for t in analyser.context)
         kinds = ", ".join(f"`{k}`" for k in analyser.kinds)
         parts.append(f"Version {analyser.version}; {needs}; kinds of finding: {kinds}.\n")
         if analyser.options:

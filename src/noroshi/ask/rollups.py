@@ -77,17 +77,20 @@ def top_ports(
     if table not in PORTED:
         raise UsageError(f"{table} has no sums by port", todo=f"Tables: {', '.join(PORTED)}.")
     where, params = _span("hour", table, since, until)
+    # Only what is shown leaves the engine: tens of thousands of ports are seen in any week.
     found = query.sql(
-        f"SELECT port, protocol, sum(count)::BIGINT AS n, min(hour) AS first, max(hour) AS last"  # noqa: S608
-        f" FROM hourly WHERE {where} GROUP BY ALL ORDER BY n DESC, port, protocol",
+        f"WITH ports AS MATERIALIZED (SELECT port, protocol, sum(count)::BIGINT AS n, min(hour) AS begin_hour,"  # noqa: S608
+        f" max(hour) AS end_hour FROM hourly WHERE {where} GROUP BY ALL),"
+        " whole AS (SELECT sum(n)::BIGINT AS total, coalesce(sum(n) FILTER (port < 0), 0)::BIGINT AS rest,"
+        " min(begin_hour) AS first_hour, max(end_hour) AS last_hour FROM ports)"
+        " SELECT ports.port, ports.protocol, ports.n, whole.* FROM whole LEFT JOIN ports ON ports.port >= 0"
+        f" ORDER BY n DESC NULLS LAST, port, protocol LIMIT {int(limit)}",
         params,
     ).to_pylist()
-    rest = sum(r["n"] for r in found if r["port"] < 0)
-    named = [PortCount(r["port"], r["protocol"], r["n"]) for r in found if r["port"] >= 0]
+    whole = found[0]
     return Ports(
-        table,
-        min((r["first"] for r in found), default=None), max((r["last"] for r in found), default=None),
-        rest + sum(p.count for p in named), rest, tuple(named[:limit]),
+        table, whole["first_hour"], whole["last_hour"], whole["total"] or 0, whole["rest"],
+        tuple(PortCount(r["port"], r["protocol"], r["n"]) for r in found if r["port"] is not None),
     )  # fmt: skip
 
 

@@ -120,7 +120,8 @@ def _finding(watch: Watch, places: list[_Place]) -> Finding:
         last_seen=max(p.last_seen for p in places),
         confidence=CONFIDENCE,
         summary={
-            "en": f"The watched {watch.kind} {watch.value} was seen: {count:,} observations in {tables}.",
+            "en": f"The watched {watch.kind} {watch.value} was seen: "
+            f"{count:,} observation{'' if count == 1 else 's'} in {tables}.",
             "ja": f"監視対象 {watch.value} ({watch.kind}) が {tables} に {count:,} 件現れた。",
         },
         evidence={

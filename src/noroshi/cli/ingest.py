@@ -17,8 +17,6 @@ from noroshi.registry import SENSORS
 if TYPE_CHECKING:
     from noroshi.work.ingest import IngestResult
 
-SAME_TROUBLE = 10
-"""Sources with the same trouble that are named one by one."""
 TLP_WORDS = ("clear", "green", "amber", "amber+strict", "red")
 
 
@@ -96,7 +94,7 @@ def command(
     counts = ingested.Counts()
     for result in results:
         counts.add(result)
-    out.say(state, counts.closing())
+    out.say(state, counts.closing(state.typed("analyse")))
     return counts.exit_code
 
 
@@ -146,7 +144,7 @@ def _follow(state: State, folder: Path, settle: float, once: bool, given: dict[s
             signal.signal(number, handler)
     if state.json:
         out.emit({"runs": runs})
-    out.say(state, counts.closing())
+    out.say(state, counts.closing(state.typed("analyse")))
     return counts.exit_code
 
 

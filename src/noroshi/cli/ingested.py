@@ -51,7 +51,7 @@ class Counts:
         """3 when a source could not be read, or not to its end."""
         return 3 if self.states["in part"] or self.states["not read"] else 0
 
-    def closing(self) -> str:
+    def closing(self, then: str = "noroshi analyse") -> str:
         """One line: what happened and what to do next."""
         stored = self.states["stored"] + self.states["in part"]
         in_part = f" ({self.states['in part']} in part)" if self.states["in part"] else ""
@@ -60,7 +60,7 @@ class Counts:
         for state in ("passed over", "not read"):
             parts += [f"{out.number(self.states[state])} {state}"] if self.states[state] else []
         where = " What could not be read stands in the table rejects." if self.exit_code else ""
-        return ", ".join(parts) + "." + where + (" Next: noroshi analyse" if stored else "")
+        return ", ".join(parts) + "." + where + (f" Next: {then}" if stored else "")
 
 
 def show(results: Sequence[IngestResult]) -> None:
@@ -75,11 +75,11 @@ def _by_source(results: Sequence[IngestResult]) -> None:
     shown = [out.visible(p) for p in _short([r.path for r in results])]
     formats = max(len(r.format or "?") for r in results)
     # What the other columns leave, at least 24 of them to `rows`; a path's end tells more than its beginning.
-    room = max(20, out.width() - formats - 24 - 32)
+    room = max(20, out.width() - formats - 24 - 34)
     told = Counter(map(status, results))
     made = []
     for path, r in zip(shown, results, strict=True):
-        state = [status(r)] if len(told) > 1 or "stored" not in told else []
+        state = [status(r).replace("stored", "")] if told.keys() != {"stored"} else []
         made.append(
             (
                 _tail(path, room),
@@ -109,29 +109,37 @@ def _by_format(results: Sequence[IngestResult]) -> None:
     groups: dict[str, list[IngestResult]] = {}
     for result in results:
         groups.setdefault(result.format or "?", []).append(result)
-    told = Counter(map(status, results))
-    states = [s for s in _STATES if told[s]]
     made = []
     for name, group in sorted(groups.items(), key=lambda g: (-sum(map(rows, g[1])), g[0])):
-        counted = Counter(map(status, group))
         summed: Counter[str] = Counter()
         for result in group:
             summed.update(result.tables)
         rejects, seconds = sum(r.rejects for r in group), sum(r.seconds for r in group)
-        made.append(
-            (name, *(counted[s] or "" for s in states), tables(summed), rejects or "", f"{seconds:.1f}")
-        )
+        made.append((name, _files(group), tables(summed), rejects or "", f"{seconds:.1f}"))
+    narrow = out.width() < 90
+    head = ("format", "files", "rows", "rejects", "s")
     out.table(
-        ("format", *states, "rows", "rejects", "s"), made, right=(*states, "rejects", "s"), keep=("format",)
-    )
+        head[: 4 if narrow else 5], [row[: 4 if narrow else 5] for row in made],
+        right=("rejects", "s"), keep=("format", "files"),
+    )  # fmt: skip
+
+
+def _files(group: Sequence[IngestResult]) -> str:
+    """`12`, or `12, 1 in part`: how many, and of how many there is more to tell than that they were stored."""
+    told = Counter(map(status, group))
+    if len(told) == 1 and "stored" not in told:
+        return f"{out.number(len(group))} {next(iter(told))}"
+    rest = "".join(f", {out.number(told[s])} {s}" for s in _STATES[1:] if told[s])
+    return out.number(len(group)) + rest
 
 
 def tables(counts: Mapping[str, int]) -> str:
-    """`logins 12, commands 3`: the tables that got most first, three at most."""
+    """`logins 12, commands 3`: the tables that got most first, three at most, two where there is little room."""
     shown = [(t, n) for t, n in counts.items() if n and t not in ("links", "rejects")]
     shown.sort(key=lambda x: (-x[1], x[0]))
-    more = f" +{len(shown) - MOST_TABLES}" if len(shown) > MOST_TABLES else ""
-    return ", ".join(f"{t} {out.number(n)}" for t, n in shown[:MOST_TABLES]) + more
+    most = MOST_TABLES if out.width() >= 90 else MOST_TABLES - 1
+    more = f" +{len(shown) - most}" if len(shown) > most else ""
+    return ", ".join(f"{t} {out.number(n)}" for t, n in shown[:most]) + more
 
 
 def _tail(text: str, room: int) -> str:
