@@ -82,6 +82,8 @@ ANALYSERS: dict[str, str] = {
     "known-attacker": "noroshi.analyse.cross.known_attacker:KnownAttacker",
     "vulnerable-service": "noroshi.analyse.cross.vulnerable_service:VulnerableService",
     "affected-product": "noroshi.analyse.cross.affected_product:AffectedProduct",
+    "exploitation-wave": "noroshi.analyse.cross.exploitation_wave:ExploitationWave",
+    "shared-value": "noroshi.analyse.cross.shared_value:SharedValue",
 }
 
 

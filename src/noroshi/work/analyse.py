@@ -83,7 +83,7 @@ def analyse(
     outcome.changes += job.store()
     outcome.changes += across(
         lake,
-        job.snapshot,
+        lake.snapshot(),  # with the findings of the days judged just now
         config=config,
         names=names or tuple(registry.ANALYSERS),
         again=again,

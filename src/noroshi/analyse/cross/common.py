@@ -132,7 +132,8 @@ class Warned:
                 return self.lows[place][2]
         elif kind == "domain":
             return next((self.below[d] for d in parents(value) if d in self.below), "")
-        elif kind in ("url", "email"):
+        elif kind == "url" and value.count("/") == 3 and value.endswith("/"):
+            # A page of a well-known host says something; the host's front page does not.
             hosts = [o for o in implied(kind, value) if o[0] in ("domain", "ip")]
             return next((found for o in hosts if (found := self.hit(*o))), "")
         return ""
@@ -149,7 +150,7 @@ def warned(query: Query, values: Collection[Observable]) -> Warned:
     """What warninglists say of these values, of the hosts in them and of the domains above them."""
     wanted: set[str] = set()
     for kind, value in values:
-        for k, v in ((kind, value), *(implied(kind, value) if kind in ("url", "email") else ())):
+        for k, v in ((kind, value), *(implied(kind, value) if kind == "url" else ())):
             wanted |= set(parents(v)) if k == "domain" else {v}
     rows = query.sql(
         'SELECT DISTINCT kind, value, "match", list FROM warnings'
