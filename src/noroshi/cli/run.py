@@ -80,6 +80,12 @@ def _list(state: State, kept: object) -> int:
     if state.json:
         out.emit(rows)
         return 0
-    head = ("job", "do", "when", "started", "ended", "outcome")
-    out.table(head, [tuple(r[h] or "" for h in head) for r in rows])
+    head = ("job", "do", "when", "began", "outcome")
+    # The first line of what went wrong; --json has all of it, and so had the log when it happened.
+    shown = [
+        (r["job"], r["do"], r["when"] or "always", (r["started"] or "never")[:16].replace("T", " "),
+         (r["outcome"] or "").strip().partition("\n")[0])
+        for r in rows
+    ]  # fmt: skip
+    out.table(head, shown, keep=("job", "do", "when", "began"))
     return 0

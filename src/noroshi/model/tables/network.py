@@ -198,7 +198,9 @@ MASKED_PACKETS = Table(
     columns=(
         TS,
         Column("src_hash", "string", "What stands for the source address."),
-        Column("src_net_hash", "string", "What stands for the upper 16 bits of the source address.", "", True),
+        Column(
+            "src_net_hash", "string", "What stands for the upper 16 bits of the source address.", "", True
+        ),
         Column("dst_low", "int32", "Lower 16 bits of the destination address.", "", True),
         Column("dst_port", "int32", "Destination port; 0 where there is none."),
         _PROTOCOL,
