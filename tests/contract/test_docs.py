@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from noroshi import config
+from noroshi import config, registry
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -44,6 +44,28 @@ def test_the_configuration_example_is_valid_and_whole(tmp_path: Path) -> None:
     for struct in structs:
         for field in struct.__struct_encode_fields__:
             assert re.search(rf"\b{field}\b", example()), f"docs/configuration.md does not show {field}"
+
+
+def test_the_configuration_of_the_operating_page_is_valid(tmp_path: Path) -> None:
+    found = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "operate.md").read_text("utf-8"), re.DOTALL)
+    assert found
+    path = tmp_path / "noroshi.toml"
+    path.write_text(found[1], "utf-8")
+    assert {job.do for job in config.load(path).jobs} >= {
+        "follow",
+        "poll",
+        "analyse",
+        "watch",
+        "retain",
+        "vacuum",
+    }
+
+
+def test_every_format_stands_on_its_page_with_what_it_fills() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    for name in registry.SENSORS:
+        (row,) = re.findall(rf"^\| `{re.escape(name)}` \| (.*?) \|", page, re.MULTILINE)
+        assert re.findall(r"`(\w+)`", row) == list(registry.sensor(name).tables)
 
 
 def test_the_samples_configuration_is_valid() -> None:

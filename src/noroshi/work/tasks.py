@@ -79,7 +79,8 @@ def _analyse(job: JobEntry, context: Context, once: bool) -> str:
     fresh = [f for f, change in outcome.changes if change != "withdrawn"]
     enqueue(context.state, [t for t, _ in ways], fresh)
     problems = flush(context.lake, context.state, ways).problems
-    return f"{len(outcome.changes)} findings new or changed, {outcome.days} days judged" + _told(problems)
+    days = f", {outcome.days} days judged" if outcome.days else ""
+    return f"{len(outcome.changes)} findings new or changed{days}" + _told(problems)
 
 
 def _watch(job: JobEntry, context: Context, once: bool) -> str:
