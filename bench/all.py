@@ -17,6 +17,7 @@ CLAIMS = (
     ("bench.decode", True),
     ("bench.ingest_peers", True),
     ("bench.point_query", True),
+    ("bench.rollups", False),
 )
 """(module, takes -n)."""
 

@@ -6,13 +6,12 @@ Synthetic: `runs` runs spread over 60 days, sources by Zipf 1.2 out of a million
 of `hourly` and `daily` stand for `size` packets and are made by the code that ingest uses (`lake.rollup`) and written
 through the lake's writer, a run each. `facts` rows of `flows` are kept as well, so that the same questions can be asked
 of them: their time is for that many rows, not for `size`. Asserts that answers lie within what they promise and that
-both views take less than 500 ms (median). Prints JSON; one process, data in the page cache.
+both views take less than 500 ms (median); results in bench/results. One process, data in the page cache.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -57,13 +56,33 @@ def main() -> None:
         made_s = time.monotonic() - began
         lake.compact()
         lake.snapshot().sql("SELECT 1")  # DuckDB is loaded once per process
-        result = {
-            "what": "views over 60 days from roll-ups", **vars(args), "made_s": round(made_s, 1),
-            "machine": harness.machine(), "versions": harness.versions(), **ask(lake, truth, args.repeat),
-        }  # fmt: skip
-    print(json.dumps(result, indent=1))
+        result = vars(args) | {"made_s": round(made_s, 1)} | ask(lake, truth, args.repeat)
+    harness.write("rollups", result, _table(result))
     if max(result["top_ports_ms"]["median"], result["unique_sources_ms"]["median"]) > BOUND_MS:
         sys.exit(f"a view took more than {BOUND_MS:.0f} ms")
+
+
+def _table(result: dict[str, Any]) -> str:
+    names = {
+        "top_ports_ms": "top ports, from `hourly`", "unique_sources_ms": "sources a day and in all, from `daily`",
+        "exact_from_links_ms": "the same counted, from `links`",
+        "facts_top_ports_ms": "top ports, from the kept rows of `flows`",
+        "facts_unique_sources_ms": "sources a day, from the kept rows of `flows`",
+    }  # fmt: skip
+    rows = [
+        (text, *(f"{result[name][k]:.0f}" for k in ("median", "least", "most", "cpu_median")))
+        for name, text in names.items()
+    ]
+    rows_of, sources = result["rows"], result["sources"]
+    return (
+        harness.table(("60 days, ms", "median", "least", "most", "CPU"), rows)
+        + f"\n\n{result['runs']:,} runs that stand for {result['size']:,} packets:"
+        f" {rows_of['hourly']:,} rows of hourly,"
+        f" {rows_of['daily']:,} of daily, {rows_of['links']:,} links;"
+        f" {rows_of['flows']:,} rows of flows kept, so what is"
+        f" asked of those is asked of 1/{result['size'] // result['facts']} of the packets. Sources in all:"
+        f" {sources['true']:,}, estimated {sources['sketch']:,}; worst day off by {sources['worst_day_error']:.1%}."
+    )
 
 
 class Truth:
@@ -163,11 +182,11 @@ def ask(lake: Lake, truth: Truth, repeat: int) -> dict[str, Any]:
     assert abs(sketch.whole - whole) <= 4 * STANDARD_ERROR * whole, (sketch.whole, whole)
     errors = [n / int(truth.seen[i].sum()) - 1 for i, (_, n, _) in enumerate(sketch.days)]
     assert max(map(abs, errors)) <= 5 * STANDARD_ERROR, max(map(abs, errors))
-    counted, exact_ms = timed(lambda: unique_sources(lake.snapshot(), "flows", exact=True), 1)
+    counted, exact_ms = timed(lambda: unique_sources(lake.snapshot(), "flows", exact=True), repeat)
     top = "SELECT dst_port, protocol, sum(packet_count) n FROM flows GROUP BY ALL ORDER BY n DESC LIMIT 20"
     per = "SELECT day, count(DISTINCT src_ip) FROM flows GROUP BY 1"
-    _, facts_ports = timed(lambda: lake.snapshot().sql(top), 1)
-    _, facts_sources = timed(lambda: lake.snapshot().sql(per), 1)
+    _, facts_ports = timed(lambda: lake.snapshot().sql(top), repeat)
+    _, facts_sources = timed(lambda: lake.snapshot().sql(per), repeat)
     rows = {t: lake.snapshot().count(t) for t in ("hourly", "daily", "flows", "links")}
     return {
         "rows": rows, "top_ports_ms": ports_ms, "unique_sources_ms": sources_ms, "exact_from_links_ms": exact_ms,
