@@ -154,8 +154,7 @@ def _network(shot: Snapshot, what: Value, own: Own, *, often: bool) -> dict[str,
         return {}
     out: dict[str, Any] = {}
     # Few addresses are asked by SQL, some 20 ms; more of them load an index, once and for a second.
-    asked = [span[0]] * (networks.FEW + 1 if often else 1)
-    place = networks.lookup(shot, asked)[0] if has(shot, "networks") else None
+    place = networks.lookup(shot, [span[0]], load=often)[0] if has(shot, "networks") else None
     if place:
         out = {
             "network": place.network, "asn": place.asn, "as_name": place.as_name, "country": place.country,

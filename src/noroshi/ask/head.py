@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,9 +120,15 @@ def _histogram(
 def _sums(codes: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> dict[int, int]:
     import numpy as np
 
+    if len(codes) < 64:  # below that numpy's calls cost more than the loop
+        out: dict[int, int] = {}
+        for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+            out[code] = out.get(code, 0) + n
+        return out
     order = np.argsort(codes, kind="stable")
-    distinct, starts = np.unique(codes[order], return_index=True)
-    return dict(zip(distinct.tolist(), np.add.reduceat(counts[order], starts).tolist(), strict=True))
+    codes = codes[order]
+    starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+    return dict(zip(codes[starts].tolist(), np.add.reduceat(counts[order], starts).tolist(), strict=True))
 
 
 def _coded(column: Any) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -143,5 +149,6 @@ def _time(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=int(us))
 
 
+@lru_cache(maxsize=4096)
 def _day(number: int) -> date:
     return _EPOCH.date() + timedelta(days=number)

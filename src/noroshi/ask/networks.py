@@ -68,10 +68,11 @@ class Place:
     """Date of the table the country is from."""
 
 
-def lookup(query: Networks, addresses: Iterable[str | bytes]) -> list[Place | None]:
+def lookup(query: Networks, addresses: Iterable[str | bytes], *, load: bool = False) -> list[Place | None]:
     """Whose each address is, in the order asked; None where no table names it.
 
-    addresses: text or stored form. Raises UsageError when a text is no address, ValueError when bytes are none.
+    addresses: text or stored form. load: more will be asked, so that the index pays. Raises UsageError when a text
+    is no address, ValueError when bytes are none.
     """
     packed = [a if isinstance(a, bytes) else address.pack(a) for a in addresses]
     for one in packed:
@@ -80,7 +81,7 @@ def lookup(query: Networks, addresses: Iterable[str | bytes]) -> list[Place | No
     chosen = _chosen(query)
     if not chosen.tables:
         return [None] * len(packed)
-    if len(packed) <= FEW and chosen.key not in _INDEXES:
+    if not load and len(packed) <= FEW and chosen.key not in _INDEXES:
         return [_by_sql(query, chosen, one) for one in packed]
     index = _index(query, chosen)
     return [index.place(one) for one in packed]

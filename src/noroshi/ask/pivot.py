@@ -24,6 +24,7 @@ from noroshi.model import address
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, iso
 from noroshi.model.observable import CANONICAL, canonical, guesses, key64
+from noroshi.model.tables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,13 +34,16 @@ if TYPE_CHECKING:
 
 ROWS = 50
 OLDEST = 20
-"""Oldest rows looked at for what stands beside a value; they are not shown."""
+"""Oldest rows of tables without days looked at for what stands beside a value; they are not shown. Where there are
+days, each would cost a file more, for a sample that differs little from the newest."""
 MOST_RELATED = 20
 TOP_ADDRESSES = 20
 OFTEN = 3
 """Questions after which more are to be expected: a page or a service, not one command."""
 HEAVY = 100_000
 """Link rows from which an answer calls its value heavy: counts stay exact, rows are samples."""
+_SUMMED = ("table", "role", "run_id", "day", "count", "first_seen", "last_seen")
+"""Columns of links a header sums."""
 _SECRET = frozenset({"password"})
 
 __all__ = ["Own", "Pivot", "Pivots"]
@@ -200,7 +204,7 @@ class Pivots:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        rows = self.links.of(what.kind, what.value)
+        rows = self.links.of(what.kind, what.value, _SUMMED if not what.keys else None)
         if what.keys:
             rows = pa.concat_tables([rows, self.links.between(*what.keys)])
         if since is not None and rows.num_rows:
@@ -232,7 +236,7 @@ def _count(rows: pa.Table) -> int:
 def _more(stand: Stand, found: Sequence[Found]) -> bool:
     """True when the newest rows are not all there are."""
     held = next((f.rows.num_rows for f in found if (f.table, f.role) == (stand.table, stand.role)), 0)
-    return 0 < held < stand.count and held >= 10
+    return 0 < held < stand.count and held >= 10 and not TABLES[stand.table].partitioned
 
 
 def _addresses(rows: pa.Table) -> tuple[tuple[dict[str, Any], ...], int]:

@@ -185,32 +185,33 @@ def _weighed(
     chosen = beside.most_common(None if links.quick else SLOW)
     keys = {observable: key64(*observable) for observable, _ in chosen}
     known = links.common(list(keys.values())) if keys else {}
-    out = []
+    weighed = []
     for observable, count in chosen:
         common = known.get(keys[observable])
-        out.append(_one(observable, count, rows, links.sources, common, tuple(where[observable])))
-    out.sort(key=lambda r: (-r.weight, -r.count, r.kind, r.value))
-    return Answer(tuple(out[:most]), len(beside), rows)
+        sources = max(1, min(common.sources if common else 1, links.sources))
+        listed = common is not None and common.stands_in("warnings")
+        value = weight(min(count, rows), rows, sources, links.sources) * (LISTED if listed else 1.0)
+        weighed.append((-value, -count, observable, sources))
+    weighed.sort()
+    told = [
+        _told(o, -w, -n, s, links.sources, known.get(keys[o]), tuple(where[o]))
+        for w, n, o, s in weighed[:most]
+    ]
+    return Answer(tuple(told), len(beside), rows)
 
 
-def _one(
-    observable: Observable,
-    count: int,
-    rows: int,
-    all_sources: int,
-    common: Common | None,
+def _told(
+    observable: Observable, value: float, count: int, sources: int, all_sources: int, common: Common | None,
     where: tuple[str, ...],
-) -> Related:
+) -> Related:  # fmt: skip
+    """One of those with the most weight, with where it stands and why it sank."""
     from noroshi.lake.heads import TABLE_BITS
 
-    sources = max(1, min(common.sources if common else 1, all_sources))
-    listed = common is not None and common.stands_in("warnings")
-    notes = ["warninglist"] if listed else []
+    notes = ["warninglist"] if common is not None and common.stands_in("warnings") else []
     if all_sources >= 4 and sources > COMMON * all_sources:
         notes.append("common")
     if observable[0] == "ip" and not ipaddress.ip_address(observable[1]).is_global:
         notes.append("special-range")
-    value = weight(min(count, rows), rows, sources, all_sources) * (LISTED if listed else 1.0)
     tables = tuple(t for t, bit in TABLE_BITS.items() if common and common.tables & bit)
     return Related(*observable, value, count, sources, where, tables, tuple(notes))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from noroshi.model import address
@@ -89,20 +88,14 @@ def newest(
     parts: dict[int, list[Found]] = {i: [] for i in range(len(stands))}
     daily = {i for i, s in enumerate(stands) if TABLES[s.table].partitioned}
 
-    def on(place: tuple[date, int]) -> Found:
-        return find(shot, what, stands[place[1]], limit, oldest=oldest, days=(place[0],))
-
     rows = 0
-    waiting = sorted(((d, i, n) for i in daily for d, n in stands[i].daily), reverse=not oldest)
-    while waiting and rows < limit:
-        # As many looks at once as it takes by the counts of links; of packets there are more than rows.
-        size = counted = 0
-        while size < len(waiting) and (counted < limit - rows or waiting[size][0] == waiting[size - 1][0]):
-            counted += waiting[size][2]  # and always whole days: their rows mix
-            size += 1
-        places = [(d, i) for d, i, _ in waiting[:size]]
-        del waiting[:size]
-        for (_, i), found in zip(places, _at_once(on, places), strict=True):
+    places = sorted(((d, i) for i in daily for d, _ in stands[i].daily), reverse=not oldest)
+    for _, same in groupby(places, lambda place: place[0]):  # always whole days: their rows mix
+        if rows >= limit:
+            break
+        left = limit - rows
+        for day, i in same:
+            found = find(shot, what, stands[i], left, oldest=oldest, days=(day,))
             parts[i].append(found)
             rows += found.rows.num_rows
     out = []
@@ -114,16 +107,6 @@ def newest(
         whole = pa.concat_tables([f.rows for f in held])
         out.append(Found(stand.table, stand.role, whole, all(f.sure for f in held)))
     return out
-
-
-def _at_once(work: Callable[[tuple[date, int]], Found], places: list[tuple[date, int]]) -> Iterable[Found]:
-    """Looks into several files at a time: reading them takes no turn of the interpreter."""
-    return _pool().map(work, places) if len(places) > 2 else map(work, places)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="ask")
 
 
 def find(
@@ -140,7 +123,7 @@ def find(
 
     columns = columns_of(stand.table)
     best: tuple[pa.Table, bool] | None = None
-    for column, low, high in _places(what, stand):
+    for column, low, high in _places(what, stand.table, stand.role):
         where = stand.days if days is None else days
         rows, sure = look(shot, stand.table, column, low, high, columns, limit, days=where, oldest=oldest)
         if low != high and what.kind in ("purl", "cpe") and rows.num_rows:
@@ -168,13 +151,14 @@ def _with_password(rows: pa.Table, password: str) -> pa.Table:
     return rows.filter(pc.equal(rows["password"], pa.scalar(password)))
 
 
-def _places(what: Value, stand: Stand) -> list[tuple[str, Any, Any]]:
+@lru_cache(maxsize=256)
+def _places(what: Value, table: str, role: str) -> list[tuple[str, Any, Any]]:
     """(column, low, high) where the value stands as it is, in stored form."""
     out: list[tuple[str, Any, Any]] = []
-    for link in links_of(stand.table):
-        if (link.role and link.role != stand.role) or (link.role_from and link.role):
+    for link in links_of(table):
+        if (link.role and link.role != role) or (link.role_from and link.role):
             continue
-        column = TABLES[stand.table].column(link.column)
+        column = TABLES[table].column(link.column)
         if column.type == "address":
             if what.kind == "ip":
                 out.append((link.column, address.pack(what.value), address.pack(what.value)))

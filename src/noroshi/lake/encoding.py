@@ -17,16 +17,21 @@ FRESH_GROUP = 98_304
 """Rows gathered before a row group of a fresh file is written; a larger batch is one group of its own,
 because every row group repeats its dictionaries."""
 
-SORTED_GROUP = 16_384
-"""Rows in a row group of a sorted file: what one point query must decode (measured in notes on layouts:
-122 k rows cost p99 129 ms where 16 k cost 33 ms; size differs by 2 %)."""
+SORTED_GROUP = 8192
+"""Rows in a row group of a sorted file: what one point query must decode. Of 1.2 M flow rows, 16 k : 8 k : 4 k rows
+a group took 28, 29, 30 MB; the engine read a column of all in 13, 19, 28 ms; a look took 0.8, 0.5, 0.4 ms."""
 
 FRESH_SORTED_GROUP = 4096
 """The same in fresh files that happen to be in order (links, small runs): a point query may have to look into
 dozens of them."""
 
 # Values that hardly repeat inside a file and are close to their neighbours: deltas beat a dictionary.
-_DELTA = {"first_seen", "last_seen", "offset", "key", "position"}
+_DELTA = {"first_seen", "last_seen", "ts", "offset", "key", "position"}
+# What delta or a dictionary already leaves small in a sorted file: zstd took 3 % off it, and 10 us a read of each.
+_RAW = {
+    "first_seen", "last_seen", "ts", "day", "count", "dst_port", "port", "packet_count", "protocol", "role",
+    "table", "kind",
+}  # fmt: skip
 # Only where rows are in order do ranges of addresses tell row groups apart; they cost 30 ns a value.
 _ORDERED_STATISTICS = {"src_ip", "dst_ip", "inner_dst_ip"}
 # Values so spread that a dictionary costs four times the time and saves nothing, or so uniform that the
@@ -35,6 +40,10 @@ _PLAIN = {
     "src_port", "protocol", "tcp_flags", "seq", "ack", "rules_version", "ip_id", "mss", "inner_src_port",
     "inner_dst_port", "inner_protocol", "sample", "detail", "evidence", "summary",
 }  # fmt: skip
+_LENGTHS = "DELTA_LENGTH_BYTE_ARRAY"
+"""All lengths, then all characters: uuids took 18.5 bytes, with a length before each 19.8, with a dictionary 21.6."""
+_NEIGHBOURS = {"value"}
+"""Texts that share much with the one before: the compressor does better when they stand as they are."""
 SPREAD = 0.3
 """Distinct values per row above which a dictionary of the first batch does not pay: an address column of
 almost distinct values took 175 ns a row and 4.9 bytes with its dictionary, 46 ns and 3.1 bytes without."""
@@ -71,28 +80,65 @@ def _ordered(rows: pa.Table) -> dict[str, Any]:
     names = rows.column_names
     delta = [n for n in names if n in _DELTA]
     lists = [f.name for f in rows.schema if pa.types.is_list(f.type)]
-    plain = {*delta, *_PLAIN, *(n for n in names if _is_spread(rows[n]))}
+    varied = [f.name for f in rows.schema if pa.types.is_string(f.type) and _is_varied(rows[f.name])]
+    plain = {*delta, *varied, *_PLAIN - _RAW, *(n for n in names if _is_spread(rows[n]))}
+    leaves = [f"{n}.list.element" if n in lists else n for n in names]
+    told = _STATISTICS | _ORDERED_STATISTICS
     return {
-        "compression": "zstd",
-        "compression_level": 1,  # 3 took 1.7 times as long for 0.4 % fewer bytes
+        "compression": {n: "none" if n in _RAW - plain or n in _RAW & _DELTA else "zstd" for n in leaves},
+        # 3 took 1.7 times as long for 0.4 % fewer bytes
+        "compression_level": {n: 1 for n in leaves if n not in _RAW or n in plain - _DELTA},
         "use_dictionary": [n for n in names if n not in plain] + [f"{n}.list.element" for n in lists],
-        "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        "write_statistics": [n for n in names if n in _STATISTICS | _ORDERED_STATISTICS],
+        "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED")
+        | {n: _LENGTHS for n in varied if n not in _NEIGHBOURS},
+        # A point query does not read what the footer tells: columns with nothing, or one value, in a row group.
+        "write_statistics": [n for n in names if n not in lists and (n in told or _is_steady(rows[n]))]
+        + [f"{n}.list.element" for n in lists if not _any(rows[n])],
     }
+
+
+def _is_steady(column: pa.ChunkedArray[Any]) -> bool:
+    """True when all values are the same, or all null."""
+    import pyarrow.compute as pc
+
+    if not len(column) or column.null_count == len(column):
+        return True
+    if column.null_count or column[0].as_py() != column[len(column) - 1].as_py():
+        return False
+    return bool(pc.all(pc.equal(column, column[0])).as_py())
+
+
+def _any(column: pa.ChunkedArray[Any]) -> bool:
+    """True when one of the lists has an element."""
+    return any(len(chunk.flatten()) for chunk in column.chunks)
 
 
 def _fresh(rows: pa.Table) -> dict[str, Any]:
     """Bytes of integers split into streams and LZ4: 160 ns and 26.9 bytes a flow row of the synthetic capture,
-    where dictionaries, deltas and zstd took 320 ns and 24.8 bytes. Compaction makes up for the size."""
+    where dictionaries, deltas and zstd took 320 ns and 24.8 bytes. Compaction makes up for the size.
+
+    Texts that come without a dictionary take most of the room where there are any: zstd costs them nothing more than
+    LZ4 and halves them (ids and URLs of a MISP feed: 31 bytes a row for 60)."""
     numbers = [f.name for f in rows.schema if pa.types.is_integer(f.type) or pa.types.is_timestamp(f.type)]
     # A column that comes without a dictionary would be hashed to make one.
     coded = [f.name for f in rows.schema if pa.types.is_dictionary(f.type)]
+    texts = [f.name for f in rows.schema if pa.types.is_string(f.type)]
+    lists = [f.name for f in rows.schema if pa.types.is_list(f.type)]
+    leaves = [n for n in rows.column_names if n not in lists] + [f"{n}.list.element" for n in lists]
     return {
-        "compression": "lz4",
+        "compression": dict.fromkeys(leaves, "lz4") | dict.fromkeys(texts, "zstd"),
+        "compression_level": dict.fromkeys(texts, 1),
         "use_dictionary": [n for n in coded if not _is_spread(rows[n])],
-        "column_encoding": {n: "BYTE_STREAM_SPLIT" for n in numbers if n not in _STEADY},
+        "column_encoding": {n: "BYTE_STREAM_SPLIT" for n in numbers if n not in _STEADY}
+        | dict.fromkeys(texts, _LENGTHS),
         "write_statistics": [n for n in rows.column_names if n == "first_seen"],
     }
+
+
+def _is_varied(column: pa.ChunkedArray[Any]) -> bool:
+    """True when a column of plain texts hardly repeats: ids, URLs."""
+    some: Any = column.slice(0, SORTED_GROUP)
+    return len(some) >= 1000 and len(some.unique()) > SPREAD * len(some)
 
 
 def _is_spread(column: pa.ChunkedArray[Any]) -> bool:

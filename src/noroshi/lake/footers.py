@@ -7,6 +7,7 @@ is dropped when too much has gathered.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from noroshi.lake.errors import telling
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
 _KEEP_FILES = 4096
 """Footers kept open at most; a footer of 1,200 row groups and 32 columns takes some 10 MB."""
@@ -36,6 +38,42 @@ class Footer:
     lock: threading.Lock = field(default_factory=threading.Lock)
     numbers: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=dict)
     """Smallest and largest value of each row group, of columns of whole numbers."""
+    leaves: dict[str, list[int]] = field(default_factory=dict)
+    """Where each column is stored; a list as one too."""
+    told: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """What `fixed` found."""
+
+    def read(self, group: int, columns: Iterable[str]) -> pa.Table:
+        """Columns of a row group: without what pyarrow spends on names, a fifth of the time of a small group."""
+        indices = [i for name in columns for i in self.leaves[name]]
+        return self.reader.reader.read_row_group(group, column_indices=indices, use_threads=False)
+
+    def fixed(self, group: int) -> dict[str, Any]:
+        """Columns that have one value in all rows of the group, or none (None): they need not be read.
+
+        A list without elements anywhere is None, whether lists are null or empty.
+        """
+        found = self.told.get(group)
+        if found is None:
+            if group and not self.fixed(0):
+                found = self.told[0]
+            else:
+                found = self._fixed(group, self.told[0] if group else self.leaves)
+            self.told[group] = found
+        return found
+
+    def _fixed(self, group: int, names: Iterable[str]) -> dict[str, Any]:
+        meta, out = self.reader.metadata.row_group(group), {}
+        for name in names:
+            stored = meta.column(self.leaves[name][0])
+            stats = stored.statistics if stored.is_stats_set else None
+            if stats is None or not stats.has_null_count:
+                continue
+            if stats.null_count == stored.num_values:
+                out[name] = None
+            elif not stats.null_count and stats.has_min_max and name in self.names and stats.min == stats.max:
+                out[name] = stats.min
+        return out
 
     def groups(self, column: str, value: Any) -> list[int]:
         """Row groups that may hold `value`, in order; all when the file has no statistics of the column."""
@@ -79,8 +117,18 @@ class Footers:
 
     def __init__(self) -> None:
         self._kept: dict[Path, Footer] = {}
+        self._paths: dict[tuple[Path, str], Path] = {}
         self._groups = 0
         self._lock = threading.Lock()
+
+    def path(self, root: Path, name: str) -> Path:
+        """`root / name`, made once: making and comparing paths costs as much as a small column."""
+        found = self._paths.get((root, name))
+        if found is None:
+            if len(self._paths) > 2 * _KEEP_FILES:
+                self._paths.clear()
+            found = self._paths[root, name] = root / name
+        return found
 
     def get(self, path: Path) -> Footer:
         """The footer of a data file; raises LakeError when it cannot be read."""
@@ -93,11 +141,14 @@ class Footers:
             # Texts and addresses stay codes until the few matching rows are known: a fifth of the time.
             texts = [c.path for c in map(meta.schema.column, range(meta.num_columns))
                      if c.physical_type == "BYTE_ARRAY" and c.max_repetition_level == 0]  # fmt: skip
+            texts = [t for i, t in _stored(meta) if t in texts and _may_be_coded(meta, i)]
             reader = pq.ParquetFile(
                 path, metadata=meta, memory_map=True, pre_buffer=False, read_dictionary=texts
             )
         names = {meta.schema.column(i).path: i for i in range(meta.num_columns)}
         footer = Footer(reader, names, frozenset(reader.schema_arrow.names))
+        for path_, i in names.items():
+            footer.leaves.setdefault(path_.partition(".")[0], []).append(i)
         with self._lock:
             self._kept[path] = footer
             self._groups += meta.num_row_groups
@@ -105,3 +156,14 @@ class Footers:
                 oldest = next(iter(self._kept))
                 self._groups -= self._kept.pop(oldest).reader.metadata.num_row_groups
         return footer
+
+
+def _stored(meta: Any) -> list[tuple[int, str]]:
+    return [(i, meta.schema.column(i).path) for i in range(meta.num_columns)]
+
+
+def _may_be_coded(meta: Any, column: int) -> bool:
+    """False for texts written as lengths and characters, which pyarrow cannot read as codes."""
+    if not meta.num_row_groups:
+        return False
+    return not any(e.startswith("DELTA") for e in meta.row_group(0).column(column).encodings)

@@ -88,11 +88,13 @@ class Links:
         """True when heads tell how common a value is, or little must be read for it."""
         return not any(is_sorted(f.path) and f.rows >= LEAST_ROWS for f in self._unread)
 
-    def of(self, kind: str, value: str) -> pa.Table:
-        """Visible rows of an observable, in no order."""
+    def of(self, kind: str, value: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Visible rows of an observable, in no order; of all columns, or of these."""
         value = canonical(kind, value)
         key = key64(kind, value)
-        found = self.between(key, key)
+        if kind == "ip" and "." in value:
+            return self.between(key, key, columns)  # nothing else has the key of an IPv4 address
+        found = self.between(key, key, {*columns, "kind", "value"} if columns is not None else None)
         if not found.num_rows:
             return found
         same: Any = pc.and_(
@@ -103,7 +105,7 @@ class Links:
     def between(self, low: int, high: int, columns: Iterable[str] | None = None) -> pa.Table:
         """Visible rows with a key in `low`..`high`: all addresses of a network (`observable.prefix_keys`)."""
         files = [f for f in self._files if f.key is None or (f.key[0] <= high and low <= f.key[1])]
-        names = list(columns) if columns is not None else None
+        names = sorted(columns) if columns is not None else None
         return rows_between(self._lake, _LINKS, files, self._seen, "key", low, high, names)
 
     def common(self, keys: Sequence[int]) -> dict[int, Common]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
@@ -18,6 +18,7 @@ from noroshi.lake.errors import telling
 from noroshi.lake.footers import Footer
 from noroshi.lake.shape import plain
 from noroshi.model.schema import Table
+from noroshi.model.tables import TABLES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -102,9 +103,17 @@ class Asked:
     @cached_property
     def one(self) -> bool:
         """True when all matching rows have the same value in the column."""
-        return bool(self.low == self.high) and not pa.types.is_list(
-            self.table.arrow().field(self.column).type
-        )
+        return bool(self.low == self.high) and self.table.column(self.column).type != "strings"
+
+    @cached_property
+    def types(self) -> list[Any]:
+        """Types of the columns of the answer."""
+        return self.answer.types
+
+    @cached_property
+    def nothing(self) -> pa.Table:
+        """An answer without rows."""
+        return self.answer.empty_table()
 
     @property
     def by_column_and_time(self) -> bool:
@@ -117,14 +126,16 @@ def asked(
     columns: Collection[str] | None,
 ) -> Asked:  # fmt: skip
     """The question; KeyError when the table has no such column."""
-    wanted, answer = _answer(table, column, frozenset(columns) if columns is not None else None)
+    # A table is told by its name: comparing whole ones costs a tenth of a millisecond.
+    wanted, answer = _answer(table.name, column, tuple(columns) if columns is not None else None)
     return Asked(lake, table, visible, column, low, high, wanted, answer)
 
 
 @lru_cache(maxsize=512)
-def _answer(table: Table, column: str, columns: frozenset[str] | None) -> tuple[tuple[str, ...], pa.Schema]:
+def _answer(name: str, column: str, columns: tuple[str, ...] | None) -> tuple[tuple[str, ...], pa.Schema]:
+    table = TABLES[name]
     schema = table.arrow(partition=True)
-    unknown = (columns or frozenset()) - set(schema.names)
+    unknown = set(columns or ()) - set(schema.names)
     if unknown or column not in schema.names:
         raise KeyError(f"table {table.name} has no column {', '.join(sorted(unknown)) or column}")
     wanted = tuple(n for n in schema.names if columns is None or n in columns)
@@ -180,7 +191,8 @@ def newest(
             ordered = question.by_column_and_time and is_sorted(file.path)
             most = limit - rows if ordered or question.table.partitioned else max(GATHER, limit)
             got = 0
-            for part in _parts(question, file, backwards=not oldest, budget=left):
+            few = (limit - rows, not oldest) if ordered else None
+            for part in _parts(question, file, backwards=not oldest, budget=left, few=few):
                 left -= 1
                 if part.num_rows:
                     parts.append(part)
@@ -214,14 +226,18 @@ def _joined(question: Asked, parts: list[pa.Table]) -> pa.Table:
 
 
 def _parts(
-    question: Asked, file: DataFile, *, backwards: bool = False, budget: int | None = None
-) -> Iterator[pa.Table]:
-    """Visible matching rows, row group by row group; empty tables for groups that only might have had some."""
+    question: Asked, file: DataFile, *, backwards: bool = False, budget: int | None = None,
+    few: tuple[int, bool] | None = None,
+) -> Iterator[pa.Table]:  # fmt: skip
+    """Visible matching rows, row group by row group; empty tables for groups that only might have had some.
+
+    few: (n, last): so many rows of a group are enough, its last or its first ones.
+    """
     if not question.visible.any(file):
         return
-    path = question.lake.stores[question.table.name].root / file.path
+    path = question.lake.footers.path(question.lake.stores[question.table.name].root, file.path)
     footer = question.lake.footers.get(path)
-    if question.column not in footer.reader.schema_arrow.names:
+    if question.column not in footer.columns:
         return  # written before the table had the column: null
     same = question.low == question.high
     groups = (footer.groups(question.column, question.low) if same
@@ -231,51 +247,68 @@ def _parts(
     mixed = question.visible.mixed(file)
     for group in groups if budget is None else groups[:budget]:
         with telling(path), footer.lock:
-            yield _of_group(question, file, footer, group, mixed)
+            yield _of_group(question, file, footer, group, mixed, few)
 
 
 def _of_group(
-    question: Asked, file: DataFile, footer: Footer, group: int, mixed: bool
-) -> pa.Table:  # fmt: skip
+    question: Asked, file: DataFile, footer: Footer, group: int, mixed: bool, few: tuple[int, bool] | None
+) -> pa.Table:
     """Matching rows of a row group: the column asked about decides whether the others are read."""
-    first = footer.reader.read_row_group(group, columns=[question.column], use_threads=False)
-    hits = _hits(first.column(0), question.low, question.high)
-    if not len(hits):
-        return question.answer.empty_table()
-    known = footer.columns
-    stored = [n for n in question.wanted if n in known]
-    checked = [n for n in question.visible.columns if mixed and n in known]
-    read = list(dict.fromkeys([*stored, *checked]))
+    fixed = footer.fixed(group)
+    if fixed and question.column in fixed and _inside(fixed[question.column], question):
+        at, length = 0, footer.reader.metadata.row_group(group).num_rows
+        hits = None
+    else:
+        first = footer.read(group, (question.column,))
+        hits = _hits(first.column(0), question.low, question.high)
+        if not len(hits):
+            return question.nothing
+        at, length = int(hits[0]), len(hits)
+        if int(hits[-1]) - at + 1 == length:
+            hits = None
+    if few and hits is None and not mixed and few[0] < length:
+        at, length = at + (length - few[0] if few[1] else 0), few[0]
+    read = [n for n in question.wanted if n in footer.columns and (n not in fixed or mixed)]
     if question.one:
         # The same in every row, and the dearest column: its dictionary is as long as the group has values.
         read = [n for n in read if n != question.column]
-    if not read:
-        return _wanted(question, file, first.slice(0, len(hits)))
-    rows = footer.reader.read_row_group(group, columns=read, use_threads=False)
-    contiguous = int(hits[-1] - hits[0]) + 1 == len(hits)
-    rows = rows.slice(int(hits[0]), len(hits)) if contiguous else rows.take(hits)
     if mixed:
-        rows = question.visible.kept(rows)
-    return _wanted(question, file, rows)
+        read += [n for n in question.visible.columns if n in footer.columns and n not in read]
+    if not read:
+        return _wanted(question, file, None, fixed, length if hits is None else len(hits))
+    rows = footer.read(group, read)
+    rows = rows.slice(at, length) if hits is None else rows.take(hits)
+    if mixed:
+        rows, fixed = question.visible.kept(rows), {}
+    return _wanted(question, file, rows, fixed, rows.num_rows)
 
 
-def _wanted(question: Asked, file: DataFile, rows: pa.Table) -> pa.Table:
+def _inside(value: Any, question: Asked) -> bool:
+    return value is not None and bool(question.low <= value <= question.high)
+
+
+def _wanted(
+    question: Asked, file: DataFile, rows: pa.Table | None, fixed: Mapping[str, Any], length: int
+) -> pa.Table:
     """The columns asked for, without dictionaries; columns the file is too old to have are null."""
     columns: list[Any] = []
-    at = {name: i for i, name in enumerate(rows.column_names)}
-    for name, want in zip(question.wanted, question.answer.types, strict=True):
-        if name == "day" and question.table.partitioned:
-            columns.append(_repeated(file.day, want, rows.num_rows))
-        elif question.one and name == question.column:
-            columns.append(_repeated(question.low, want, rows.num_rows))
-        elif name not in at:
-            columns.append(_repeated(None, want, rows.num_rows))
+    at = {name: i for i, name in enumerate(rows.column_names)} if rows is not None else {}
+    for name, want in zip(question.wanted, question.types, strict=True):
+        i = at.get(name)
+        if question.one and name == question.column:
+            columns.append(_repeated(question.low, want, length))
+        elif i is not None and rows is not None:
+            columns.append(_plain(rows.column(i), want))
+        elif name == "day" and question.table.partitioned:
+            columns.append(_repeated(file.day, want, length))
         else:
-            columns.append(_plain(rows.column(at[name]), want))
+            columns.append(_repeated(fixed.get(name), want, length))
     return pa.Table.from_arrays(columns, schema=question.answer)
 
 
 def _repeated(value: Any, type_: Any, length: int) -> Any:
+    if value is None:
+        return pa.nulls(length, type_)
     return pa.array([value], type_) if length == 1 else pa.repeat(pa.scalar(value, type_), length)
 
 
@@ -292,10 +325,13 @@ def _hits(column: pa.ChunkedArray[Any], low: Any, high: Any) -> npt.NDArray[np.i
     """Positions whose value lies in the range (of a list: one of its values), ascending."""
     chunk: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if pa.types.is_dictionary(chunk.type):
+        codes = chunk.indices
+        if low == high and not codes.null_count:
+            at = pc.index(chunk.dictionary, pa.scalar(low, chunk.dictionary.type)).as_py()
+            return np.flatnonzero(codes.to_numpy() == at) if at >= 0 else np.empty(0, np.int64)
         fits = _fits(chunk.dictionary, low, high)
         if not fits.any():
             return np.empty(0, np.int64)
-        codes = chunk.indices
         if codes.null_count:
             codes, fits = codes.fill_null(len(fits)), np.append(fits, False)
         return np.flatnonzero(fits[codes.to_numpy(zero_copy_only=False)])
@@ -319,5 +355,6 @@ def _fits(values: Any, low: Any, high: Any) -> npt.NDArray[np.bool_]:
         mask = pc.equal(values, first)
     else:
         mask = pc.and_(pc.greater_equal(values, first), pc.less_equal(values, pa.scalar(high, values.type)))
-    fits: npt.NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
+    mask = mask.fill_null(False) if mask.null_count else mask
+    fits: npt.NDArray[np.bool_] = mask.to_numpy(zero_copy_only=False)
     return fits
