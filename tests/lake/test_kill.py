@@ -88,7 +88,7 @@ def check_swept(lake: Lake) -> None:
 @pytest.mark.parametrize("way", ["gathered", "streamed"])
 @pytest.mark.parametrize(
     ("at", "when"),
-    [(1, "after"), (2, "before"), *[(at, "after") for at in range(2, CLOSING)], (CLOSING, "before"), (CLOSING, "after")],
+    [(1, "after"), (2, "before"), (CLOSING, "before"), *[(at, "after") for at in range(2, CLOSING + 1)]],
 )
 def test_storing(lake: Lake, way: str, at: int, when: str) -> None:
     store(lake, "old", flows(some(10)), links(("192.0.2.1", 1)))

@@ -86,11 +86,18 @@ def vacuum(state: State, hours: int) -> int:
 
 
 @verb("verify", parent=command)
-def verify(state: State) -> int:
+@click.option(
+    "--rebuild", is_flag=True, help="First make links, sums and indexes again that are missing or wrong."
+)
+def verify(state: State, rebuild: bool) -> int:
     """Checks that every run is whole and every file is there; exit status 1 when something is not."""
-    from noroshi.work.lake import problems
+    from noroshi.work.lake import problems, remade
 
-    found = problems(state.lake().verify())
+    lake = state.lake()
+    if rebuild:
+        made = remade(lake)
+        out.say(state, f"Made again: {made}." if made else "Nothing had to be made again.")
+    found = problems(lake.verify())
     if state.json:
         out.emit(found)
     else:

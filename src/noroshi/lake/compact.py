@@ -12,18 +12,20 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from noroshi.lake.delta import SWAP, DataFile, Store, Written
 from noroshi.lake.encoding import FRESH_GROUP, is_sorted
-from noroshi.lake.errors import Conflict, disk
+from noroshi.lake.errors import Conflict, disk, telling
 from noroshi.lake.files import DataWriter
 from noroshi.lake.runs import PENDING, RunInfo
+from noroshi.lake.shape import completed
 from noroshi.lake.sql import connect, quoted, ram, scan
-from noroshi.lake.swap import ATTEMPTS, discard
+from noroshi.lake.swap import ATTEMPTS
 from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
 
@@ -47,6 +49,13 @@ MEMORY = 1_000_000_000
 AT_ONCE = 200
 """Partitions that are compacted because it is needed, at most: a log of ten thousand days must not hold up those who
 ingest, each partition costs a commit. The rest comes next time, or by `noroshi lake compact`."""
+
+COMMIT_ROWS = 4_000_000
+COMMIT_FILES = 1000
+"""Rows and files taken out by one commit, about: what is lost when another process is first, or this one dies."""
+
+MEMORY_ROWS = 100_000
+"""Rows sorted without the engine, whose start costs more than sorting them."""
 
 _STEP_ROWS = FRESH_GROUP
 """Rows taken from the engine at a time."""
@@ -83,10 +92,47 @@ def compact(lake: Lake, table: str | None, *, only_needed: bool) -> dict[str, in
     for name, store in lake.stores.items():
         if table not in (None, name):
             continue
-        for day in list(_partitions(store.files())):
-            if wanted is None or (name, day) in wanted:
-                out[name] = out.get(name, 0) + _partition(lake, store, day, full=wanted is None)
+        days = [d for d in _partitions(store.files()) if wanted is None or (name, d) in wanted]
+        while days:
+            rows, days = _some(lake, store, days, full=wanted is None)
+            out[name] = out.get(name, 0) + rows
     return {name: rows for name, rows in out.items() if rows}
+
+
+def _some(
+    lake: Lake, store: Store, days: Sequence[date | None], *, full: bool
+) -> tuple[int, list[date | None]]:
+    """Compacts the first of these partitions in one commit, as many as fit into it: (rows rewritten, the others).
+
+    A commit for each would cost more than the sorting where days are many and small: the log grows with each.
+    """
+    for _ in range(ATTEMPTS):
+        mutex = store.mutex(SWAP)
+        # Runs before files: a run that closes in between is taken next time.
+        runs = lake.log.load()
+        files = _partitions(store.files())
+        taken: list[DataFile] = []
+        written: list[Written] = []
+        rows, at = 0, 0
+        try:
+            for at, day in enumerate(days, 1):  # noqa: B007 - where it stopped
+                inputs = _inputs([f for f in files.get(day, []) if _settled(f, runs)], full=full)
+                if inputs:
+                    written += _sorted(lake, store, day, inputs)
+                    taken += inputs
+                    rows += sum(f.rows for f in inputs)
+                if rows >= COMMIT_ROWS or len(taken) >= COMMIT_FILES:
+                    break
+            if taken:
+                store.commit(written, taken, mutex=mutex, data_change=False)
+        except BaseException as e:
+            store.discard(written)
+            if isinstance(e, Conflict):
+                continue
+            raise
+        return rows, list(days[at:])
+    raise LakeError("other processes keep changing the same files", where=str(store.root),
+                    todo="Run `noroshi lake compact` again.")  # fmt: skip
 
 
 def _partitions(files: Sequence[DataFile]) -> dict[date | None, list[DataFile]]:
@@ -94,29 +140,6 @@ def _partitions(files: Sequence[DataFile]) -> dict[date | None, list[DataFile]]:
     for file in sorted(files, key=lambda f: (f.day or date.min, f.path)):
         out.setdefault(file.day, []).append(file)
     return out
-
-
-def _partition(lake: Lake, store: Store, day: date | None, *, full: bool) -> int:
-    """Compacts one partition; rows rewritten."""
-    for _ in range(ATTEMPTS):
-        mutex = store.mutex(SWAP)
-        # Runs before files: a run that closes in between is taken next time.
-        runs = lake.log.load()
-        files = _partitions(store.files()).get(day, [])
-        inputs = _inputs([f for f in files if _settled(f, runs)], full=full)
-        if not inputs:
-            return 0
-        written = _sorted(lake, store, day, inputs)
-        try:
-            store.commit(written, inputs, mutex=mutex, data_change=False)
-        except BaseException as e:
-            discard(store, written)
-            if isinstance(e, Conflict):
-                continue
-            raise
-        return sum(f.rows for f in inputs)
-    raise LakeError("other processes keep changing the same files", where=str(store.root),
-                    todo="Run `noroshi lake compact` again.")  # fmt: skip
 
 
 def _settled(file: DataFile, runs: dict[str, RunInfo]) -> bool:
@@ -153,6 +176,8 @@ def _inputs(files: Sequence[DataFile], *, full: bool) -> list[DataFile]:
 def _sorted(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFile]) -> list[Written]:
     """Writes the rows of `inputs` as one sorted set of files; what does not fit into memory is spilled."""
     table = store.table
+    if sum(f.rows for f in inputs) <= min(MEMORY_ROWS, FILE_ROWS) and table.sort:
+        return _sorted_here(lake, store, day, inputs)
     rows = scan(table, [store.root / f.path for f in inputs], day=False)
     order = ", ".join(quoted(c) for c in table.sort) or "ALL"
     query = f"FROM ({rows}) ORDER BY {order}"
@@ -170,6 +195,20 @@ def _sorted(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFil
         raise
     finally:
         con.close()
+
+
+def _sorted_here(lake: Lake, store: Store, day: date | None, inputs: Sequence[DataFile]) -> list[Written]:
+    """The same for few rows, in memory."""
+    out, schema = _Files(lake.path, store.table, day), store.table.arrow()
+    try:
+        with telling(store.root):
+            parts = [completed(pq.read_table(store.root / f.path, partitioning=None), schema) for f in inputs]
+            order: Any = [(c, "ascending") for c in store.table.sort]
+            out.write(pa.concat_tables(parts).sort_by(order).combine_chunks())
+            return out.close()
+    except BaseException:
+        out.abort()
+        raise
 
 
 class _Files:

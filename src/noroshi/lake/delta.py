@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from noroshi.lake.disk import synced
 from noroshi.lake.errors import Conflict, locked, telling
+from noroshi.model.errors import LakeError
 from noroshi.model.schema import Table
 
 SWAP = "noroshi.swap"
@@ -135,19 +136,22 @@ class Store:
 
     def _evolve(self) -> None:
         """Gives the table the columns a newer program brought; of two that do it at once, one does."""
-        from deltalake import Schema
-
         if self._evolved:
             return
-        want = Schema.from_arrow(self.table.arrow(partition=True))
-        with locked(self.root / ".create.lock"):
-            self._delta.update_incremental()
-            have = {f.name for f in self._delta.schema().fields}
-            missing = [f for f in want.fields if f.name not in have]
-            if missing:
-                self._delta.alter.add_columns(missing)
+        if self._missing():
+            with locked(self.root / ".create.lock"):
                 self._delta.update_incremental()
+                if missing := self._missing():
+                    self._delta.alter.add_columns(missing)
+                    self._delta.update_incremental()
         self._evolved = True
+
+    def _missing(self) -> list[Any]:
+        """Columns the log does not know yet; there is no way to take one out."""
+        from deltalake import Schema
+
+        have = {f.name for f in self._delta.schema().fields}
+        return [f for f in Schema.from_arrow(self.table.arrow(partition=True)).fields if f.name not in have]
 
     def _partition(self) -> list[str]:
         return ["day"] if self.table.partitioned else []
@@ -246,6 +250,22 @@ class Store:
             with contextlib.suppress(FileNotFoundError):  # cleaned up behind a checkpoint
                 synced(log / f"{version:020}.json")
         synced(log)
+
+    def discard(self, written: Sequence[Written]) -> None:
+        """Deletes files that no commit names, after a commit failed or was not tried.
+
+        One that failed late, while it waited for the disk, may have been made all the same.
+        """
+        if not written:
+            return
+        try:
+            live = {f.path for f in self.files()}
+        except LakeError:
+            return  # nobody can tell now; `vacuum` takes what is not used
+        for file in written:
+            if file.path not in live:
+                with contextlib.suppress(OSError):
+                    (self.root / file.path).unlink()
 
     def vacuum(self, hours: int) -> list[str]:
         """Deletes files no commit has named for `hours`; what was deleted, relative to the table."""

@@ -83,7 +83,7 @@ def _append(lake: Lake, told: Sequence[tuple[Finding, str]], mutex: Mutex) -> No
     try:
         store.commit([written], mutex=mutex)
     except BaseException:
-        (store.root / written.path).unlink(missing_ok=True)
+        store.discard([written])
         raise
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from noroshi.keys import Keys
     from noroshi.lake.care import Problem, TableStatus
+    from noroshi.lake.rebuild import Rebuilt
     from noroshi.lake.retain import Gone
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.writer import Writer
@@ -171,7 +172,8 @@ class Lake:
 
         rewritten = compact(self, table, only_needed=only_needed)
         if "links" in rewritten:
-            heads.build(self)
+            with telling(self.path / heads.FOLDER):
+                heads.build(self)
         return rewritten
 
     def retain(self, cutoffs: Mapping[str, date], *, dry_run: bool = False) -> Gone:
@@ -194,6 +196,12 @@ class Lake:
         from noroshi.lake.care import verify
 
         return verify(self)
+
+    def rebuild(self) -> Rebuilt:
+        """Makes links, sums and heads again that are missing or do not add up; they hold nothing that facts do not."""
+        from noroshi.lake.rebuild import rebuild
+
+        return rebuild(self)
 
     def status(self) -> list[TableStatus]:
         """Rows, files and bytes of each table."""

@@ -161,7 +161,7 @@ def _tell_runs(lake: Lake, tables: Sequence[str], now: Horizon) -> None:
     for _ in range(ATTEMPTS):
         mutex = lake.log.mutex()
         runs = {i: r for i, r in lake.log.load().items() if r.state == "closed"}
-        held = {name: _held(lake, name) for name in tables}
+        held = {name: held_by_run(lake, name) for name in tables}
         fresh = [new for run in runs.values() if (new := _told(run, held, now)) is not run]
         empty = [
             r.run_id for r in fresh if not any(n for t, n in r.counts["tables"].items() if t != "rejects")
@@ -175,7 +175,7 @@ def _tell_runs(lake: Lake, tables: Sequence[str], now: Horizon) -> None:
     raise LakeError("other processes keep closing runs", where=str(lake.path), todo="Run it again.")
 
 
-def _held(lake: Lake, table: str) -> dict[str, Counter[str]]:
+def held_by_run(lake: Lake, table: str) -> dict[str, Counter[str]]:
     """Rows a table has now: run -> marking ("" for none) -> number."""
     shot, out = lake.snapshot(), dict[str, Counter[str]]()
     tlp = "coalesce(tlp, '')" if TABLES[table].marked else "''"

@@ -41,7 +41,7 @@ def _delete(store: Store, runs: Sequence[RunInfo]) -> list[DataFile]:
     def pick(files: Sequence[DataFile]) -> list[DataFile]:
         def concerned(file: DataFile) -> bool:
             asked = closed_once if is_sorted(file.path) else runs
-            return any(file.may_hold(r.run_id) and _on_day(file, r) for r in asked) and _holds(
+            return any(file.may_hold(r.run_id) and _on_day(file, r) for r in asked) and holds(
                 store, file, gone
             )
 
@@ -57,7 +57,7 @@ def _on_day(file: DataFile, run: RunInfo) -> bool:
     return file.day is None or run.first_seen is None or bool(run.days_among([file.day]))
 
 
-def _holds(store: Store, file: DataFile, gone: pa.Array[pa.StringScalar]) -> bool:
+def holds(store: Store, file: DataFile, gone: pa.Array[pa.StringScalar]) -> bool:
     """True when a row of the file is of one of the runs; reads the one column."""
     if file.runs and file.runs[0] == file.runs[1]:
         return bool(pc.is_in(pa.scalar(file.runs[0]), gone).as_py())

@@ -30,7 +30,7 @@ SOURCE_ROLES: Final = ("src", "host")
 _EPOCH: Final = 719_163
 """1970-01-01 as `date.toordinal` counts."""
 _HOUR_US: Final = 3_600_000_000
-_PORTED: Final = ("flows", "connections", "sessions", "logins", "alerts")
+PORTED: Final = ("flows", "connections", "sessions", "logins", "alerts")
 
 Registers = npt.NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ class Rollup:
 
     def facts(self, table: str, rows: pa.Table) -> None:
         """Takes rows of a fact table in the lake's columns."""
-        if table in _PORTED and rows.num_rows:
+        if table in PORTED and rows.num_rows:
             self._hours.setdefault(table, _Hours(table)).add(rows)
 
     def links(self, rows: pa.Table) -> None:

@@ -158,7 +158,7 @@ class RunLog:
             try:
                 self.store.commit([written], mutex=mutex)
             except BaseException:
-                (self.store.root / written.path).unlink(missing_ok=True)
+                self.store.discard([written])
                 raise
 
 

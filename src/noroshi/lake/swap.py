@@ -70,17 +70,29 @@ def _steps(reader: pq.ParquetFile) -> list[list[int]]:
 
 def exchange(
     lake: Path, store: Store, pick: Callable[[Sequence[DataFile]], list[DataFile]], change: Change,
-    *, one_by_one: bool = False,
+    *, one_by_one: bool = False, add: Sequence[Written] = (),
 ) -> list[DataFile]:  # fmt: skip
     """Applies `change` to the files `pick` chooses of the live ones, in one commit; the files taken out.
 
-    Plans again when another exchange came first. With `one_by_one`, a commit per file.
+    Plans again when another exchange came first. With `one_by_one`, a commit per file. `add` becomes live in the
+    same commit, and is deleted when there is none.
     """
+    try:
+        return _exchange(lake, store, pick, change, one_by_one, add)
+    except BaseException:
+        store.discard(add)
+        raise
+
+
+def _exchange(
+    lake: Path, store: Store, pick: Callable[[Sequence[DataFile]], list[DataFile]], change: Change,
+    one_by_one: bool, add: Sequence[Written],
+) -> list[DataFile]:  # fmt: skip
     done: list[DataFile] = []
     for _ in range(ATTEMPTS):
         mutex = store.mutex(SWAP)
         files = pick(store.files())
-        if not files:
+        if not files and not add:
             return done
         if one_by_one:
             files = files[:1]
@@ -89,9 +101,9 @@ def exchange(
             for file in files:
                 written = changed(lake, store, file, change)
                 new += [written] if written else []
-            store.commit(new, files, mutex=mutex)
+            store.commit([*add, *new], files, mutex=mutex)
         except BaseException as e:
-            discard(store, new)
+            store.discard(new)
             if isinstance(e, Conflict):
                 continue
             raise
@@ -101,9 +113,3 @@ def exchange(
     raise LakeError(
         "other processes keep changing the same files", where=str(store.root), todo="Run the command again."
     )
-
-
-def discard(store: Store, written: Sequence[Written]) -> None:
-    """Deletes files that no commit names."""
-    for file in written:
-        (store.root / file.path).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from noroshi.lake.encoding import version_of
 from noroshi.lake.errors import Conflict, telling
 from noroshi.lake.files import DataWriter
 from noroshi.lake.shape import completed
-from noroshi.lake.swap import ATTEMPTS, discard
+from noroshi.lake.swap import ATTEMPTS
 from noroshi.model.errors import LakeError
 from noroshi.model.observable import key64
 
@@ -55,7 +55,7 @@ def upgrade(lake: Lake) -> int:
             store.commit(written, old, mutex=mutex, data_change=False)
             done += len(old)
         except BaseException as e:
-            discard(store, written)
+            store.discard(written)
             if not isinstance(e, Conflict):
                 raise
     raise LakeError("programs of an older version keep writing to this lake", where=str(lake.path),
@@ -79,7 +79,7 @@ def _rekeyed(lake: Lake, store: Store, file: DataFile) -> list[Written]:
                     raise
         return out
     except BaseException:
-        discard(store, out)
+        store.discard(out)
         raise
 
 

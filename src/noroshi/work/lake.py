@@ -46,3 +46,11 @@ def retain(
 def problems(found: list[Problem]) -> list[dict[str, str]]:
     """What `verify` found."""
     return [dataclasses.asdict(p) for p in found]
+
+
+def remade(lake: Lake) -> str:
+    """Makes again what is derived and missing or wrong; what that was, in words, nothing when all was well."""
+    made = dataclasses.asdict(lake.rebuild())
+    what = {"links": "links of {} runs", "hourly": "sums by hour of {}", "daily": "sums by day of {}",
+            "heads": "heads of {} files", "strays": "left-over rows of {} runs"}  # fmt: skip
+    return ", ".join(what[name].format(n) for name, n in made.items() if n)
