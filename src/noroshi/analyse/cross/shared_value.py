@@ -273,15 +273,19 @@ _STATED = f"""
         FROM (SELECT unnest(refs) AS n, document, origin, run_id, ts FROM objects
           WHERE refs IS NOT NULL AND NOT revoked)
         WHERE split_part(n, ' ', 1) IN ({names(JOINABLE)}))"""  # noqa: S608
+# An author given by id is the one whose name that id has anywhere in the lake.
 # What has one statement in all is no candidate: links say so at eight bytes a value.
 _SHARED = f"""
     WITH c AS MATERIALIZED (SELECT kind, any_value(value) AS value, key FROM links
       WHERE "table" IN ('indicators', 'objects', 'files') AND kind IN ({names(JOINABLE)})
       GROUP BY key, kind HAVING sum(count) > 1),
     {_STATED},
+    i AS (SELECT object_id, min(names[1]) AS name FROM objects WHERE type = 'identity' AND names[1] IS NOT NULL
+      GROUP BY object_id),
     h AS MATERIALIZED (SELECT s.kind, s.value, s.document, s.ts, s.run_id, s.title,
-        coalesce(nullif(s.origin, ''), CASE WHEN r.source <> r.path THEN r.source END) AS named
-      FROM s SEMI JOIN c ON s.kind = c.kind AND s.value = c.value LEFT JOIN runs r ON s.run_id = r.run_id),
+        coalesce(i.name, nullif(s.origin, ''), CASE WHEN r.source <> r.path THEN r.source END) AS named
+      FROM s SEMI JOIN c ON s.kind = c.kind AND s.value = c.value LEFT JOIN runs r ON s.run_id = r.run_id
+        LEFT JOIN i ON s.origin = i.object_id),
     d AS MATERIALIZED (SELECT document FROM s WHERE kind IN ({names(LABELS)}) GROUP BY document
       HAVING count(DISTINCT value) >= {DICTIONARY_NAMES}),
     v AS (SELECT kind, value, coalesce(named, document) AS maker, bool_or(named IS NOT NULL) AS is_named,
