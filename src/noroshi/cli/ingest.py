@@ -34,6 +34,17 @@ class Seconds(click.ParamType[float]):
         return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
 
 
+class Format(click.Choice[str]):
+    """A format's name; a misspelt one is answered with the likely one rather than with fifty."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        import difflib
+
+        near = difflib.get_close_matches(str(value), SENSORS, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        return f"there is no format {str(value)!r}.{meant} docs/formats.md lists them."
+
+
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -42,7 +53,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--as",
     "as_format",
-    type=click.Choice(sorted(SENSORS)),
+    type=Format(sorted(SENSORS)),
     metavar="FORMAT",
     help="The format, instead of finding out.",
 )

@@ -40,7 +40,9 @@ def ports(state: State, table: str, since_: str | None, until_: str | None, limi
         out.emit(_ports_json(found))
         return 0
     if not found.ports:
-        out.say(state, f"Nothing of {table} in that time.")
+        out.say(
+            state, f"Nothing of {table} in that time. --table names another: {state.typed('lake status')}"
+        )
         return 0
     what = "packets" if table == "flows" else "rows"
     most = found.ports[0].count
@@ -73,7 +75,9 @@ def sources(state: State, table: str, since_: str | None, until_: str | None, ex
         out.emit(_sources_json(found))
         return 0
     if not found.days:
-        out.say(state, f"Nothing of {table} in that time.")
+        out.say(
+            state, f"Nothing of {table} in that time. --table names another: {state.typed('lake status')}"
+        )
         return 0
     what = "packets" if table == "flows" else "rows"
     most = max(n for _, n, _ in found.days)

@@ -28,8 +28,6 @@ SHORTEST: Final = 6
 """Characters of an id that must be given: six hex digits are one in 16 million."""
 RAW: Final = 4096
 """Bytes of raw text shown; a line of a log is shorter as a rule."""
-NAMED: Final = 12
-"""Digits of a digest in the name of a row."""
 ROWS: Final = 50
 """Rows shown of one place in a source: a host of a survey may have thousands."""
 _ROW = re.compile(r"(?P<table>[a-z]+):(?P<digest>[0-9a-f]{6,64}):(?P<offset>\d{1,18})")
@@ -57,11 +55,6 @@ class Why:
             "finding": finding, "rows": self.rows, "runs": self.runs, "sql": self.sql,
             "raw": self.raw, "raw_from": self.raw_from,
         }  # fmt: skip
-
-
-def row_id(table: str, sha256: str | None, offset: int) -> str:
-    """The name of a row: its table, the beginning of its source's digest, its offset there."""
-    return f"{table}:{(sha256 or '')[:NAMED]}:{offset}"
 
 
 def why(lake: Lake, text: str) -> Why:
@@ -211,11 +204,11 @@ def run_of(lake: Lake, text: str) -> RunInfo:
     runs = [r for r in lake.snapshot().runs() if r.run_id.startswith(text)]
     if len(runs) != 1 or len(text) < SHORTEST:
         what = f"{len(runs)} runs have" if runs else "no finding and no run has"
-        todo = (
-            "Give more of the id."
-            if runs
-            else 'Look for it with: noroshi sql "SELECT run_id, path FROM runs"'
-        )
+        todo = "Give more of the id."
+        if not runs and not re.fullmatch(r"[0-9a-f-]+", text):
+            todo = f"Everything about a value: noroshi pivot {text}"
+        elif not runs:
+            todo = 'Look for it with: noroshi sql "SELECT run_id, path FROM runs"'
         raise UsageError(f"{what} an id that begins with {text!r}", todo=todo)
     return runs[0]
 
