@@ -69,3 +69,10 @@ def test_hostile_text_cannot_act(lake: Path) -> None:
     ran = noroshi("--lake", lake, "pivot", "203.0.113.66")
     assert "\\x1b" in ran.out
     assert not set("\x1b\x00\u202e") & set(ran.out)
+
+
+def test_the_next_step_names_a_row_that_is_there(lake: Path) -> None:
+    ran = noroshi("--lake", lake, "pivot", ATTACKER, "--lang", "en")
+    named = (ran.out + ran.err).rpartition("why ")[2].split()[0]
+    assert named.count(":") == 2
+    assert noroshi("--lake", lake, "why", named, "--json").json["rows"]

@@ -10,9 +10,10 @@ import pytest
 from noroshi.config import load
 from noroshi.lake import raw
 from noroshi.lake.handle import Lake
+from noroshi.lake.render import row_id
 from noroshi.model.errors import UsageError
 from noroshi.work.ingest import ingest
-from noroshi.work.why import row_id, why
+from noroshi.work.why import why
 
 LINE = (
     '{"eventid":"cowrie.login.failed","username":"root","password":"x%d","src_ip":"203.0.113.%d",'

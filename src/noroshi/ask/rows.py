@@ -255,18 +255,18 @@ class Names:
     unseen: tuple[tuple[bytes, bytes], ...] = ()
     """Ranges of addresses the recipient is not told: such values are left out of rows."""
 
-    def shown(self, found: Found) -> list[dict[str, Any]]:
-        """The rows in JSON types, with `row` (what `why` takes) and `source`; nulls left out."""
-        from noroshi.lake.render import to_text
+    def shown(self, found: Found, most: int | None = None) -> list[dict[str, Any]]:
+        """The rows (the first `most`) in JSON types, with `row` (what `why` takes) and `source`; nulls left out."""
+        from noroshi.lake.render import row_id, to_text
 
         out = []
-        for row in to_text(self._told(found)):
+        for row in to_text(self._told(found).slice(0, most)):
             run = self.runs.get(row.get("run_id", ""))
             kept = {k: v for k, v in row.items() if v is not None and k not in self.hide}
             if run:
                 kept["source"] = run.source
                 if run.sha256 and "offset" in row:
-                    kept["row"] = f"{found.table}:{run.sha256[:12]}:{row['offset']}"
+                    kept["row"] = row_id(found.table, run.sha256, row["offset"])
             out.append(kept)
         return out
 

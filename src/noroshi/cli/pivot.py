@@ -86,8 +86,9 @@ def command(
         return 0
     words = WORDS[show.language(lang)]
     _page(answer, words, show.language(lang))
-    if answer.head.stands:
-        out.say(state, words["next"].format(typed=state.typed("why ROW")))
+    named = next((row["row"] for f in answer.found for row in answer.names.shown(f, 1) if "row" in row), "")
+    if named:
+        out.say(state, words["next"].format(typed=state.typed(f"why {named}")))
     return 0
 
 

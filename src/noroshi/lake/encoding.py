@@ -110,7 +110,8 @@ def _is_steady(column: pa.ChunkedArray[Any]) -> bool:
 
 def _any(column: pa.ChunkedArray[Any]) -> bool:
     """True when one of the lists has an element."""
-    return any(len(chunk.flatten()) for chunk in column.chunks)
+    chunks: list[Any] = column.chunks
+    return any(len(chunk.flatten()) for chunk in chunks)
 
 
 def _fresh(rows: pa.Table) -> dict[str, Any]:

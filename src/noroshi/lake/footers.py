@@ -63,7 +63,8 @@ class Footer:
         return found
 
     def _fixed(self, group: int, names: Iterable[str]) -> dict[str, Any]:
-        meta, out = self.reader.metadata.row_group(group), {}
+        meta: Any = self.reader.metadata.row_group(group)
+        out: dict[str, Any] = {}
         for name in names:
             stored = meta.column(self.leaves[name][0])
             stats = stored.statistics if stored.is_stats_set else None

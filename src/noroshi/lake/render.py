@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from noroshi.model import address
 from noroshi.model.finding import iso
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+NAMED: Final = 12
+"""Digits of a digest in the name of a row."""
+
+
+def row_id(table: str, sha256: str | None, offset: int) -> str:
+    """The name of a row, which `why` takes: its table, the beginning of its source's digest, its offset there."""
+    return f"{table}:{(sha256 or '')[:NAMED]}:{offset}"
 
 
 def to_text(table: pa.Table) -> list[dict[str, Any]]:
