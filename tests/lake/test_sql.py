@@ -9,7 +9,7 @@ import pytest
 from noroshi.lake.handle import Lake
 from noroshi.lake.snapshot import Snapshot
 from noroshi.model import address
-from noroshi.model.errors import UsageError
+from noroshi.model.errors import LakeError, UsageError
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
 from tests.lake.support import count, flows, links, some, store
@@ -188,3 +188,36 @@ def test_restriction_by_marking_and_runs(lake: Lake) -> None:
     assert count(shot.restricted(runs=green).restricted(tlp=Tlp.CLEAR)) == 0
     assert count(shot.restricted(tlp=Tlp.CLEAR).restricted(tlp=Tlp.RED)) == 10
     assert count(shot.restricted(runs=[])) == 0
+
+
+def test_a_runaway_query_ends(lake: Lake) -> None:
+    store(lake, "a", flows(some(10)))
+    shot = lake.snapshot()
+    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range % 7 = 3"
+    with pytest.raises(LakeError, match="longer than") as e:
+        shot.sql(endless, seconds=0.5)
+    assert "--timeout" in e.value.todo
+    assert count(shot) == 10, "the connection goes on"
+
+
+@pytest.mark.parametrize(
+    "hog",
+    [
+        "SELECT range AS n FROM range(100000000000)",
+        "SELECT list(range) FROM range(1000000000)",
+        "SELECT repeat('x', 1000000000)",
+    ],
+)
+def test_a_memory_hog_is_refused(lake: Lake, hog: str) -> None:
+    shot = lake.snapshot().restricted(memory=64_000_000)
+    with pytest.raises(LakeError, match=r"memory|larger than") as e:
+        shot.sql(hog, seconds=60)
+    assert e.value.todo
+
+
+def test_what_does_not_fit_is_spilled(lake: Lake) -> None:
+    shot = lake.snapshot().restricted(memory=128_000_000)
+    text = (
+        "SELECT max(n) AS n FROM (SELECT range AS n FROM range(20000000) ORDER BY hash(range) LIMIT 15000000)"
+    )
+    assert shot.sql(text, seconds=300)["n"][0].as_py() > 19_000_000

@@ -15,7 +15,11 @@ from noroshi.cli.state import State, verb
 @click.argument("text", metavar="SELECT")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True,
               help="Rows shown to a person; --json gives all.")  # fmt: skip
-def command(state: State, text: str, limit: int) -> int:
+@click.option("--timeout", type=click.FloatRange(0.1), default=600.0, show_default=True, metavar="SECONDS",
+              help="The longest a query may take.")  # fmt: skip
+@click.option("--memory", type=click.IntRange(64), metavar="MB",
+              help="What a query may hold; the rest goes to disk. [a quarter of the machine's]")  # fmt: skip
+def command(state: State, text: str, limit: int, timeout: float, memory: int | None) -> int:
     """Answers one SELECT in DuckDB's dialect over all tables (docs/tables.md); - reads it from stdin.
 
     Macros: ip('192.0.2.1'), ip_text(x), in_net(x, '192.0.2.0/24'). For example:
@@ -24,7 +28,8 @@ def command(state: State, text: str, limit: int) -> int:
     """
     from noroshi.work.sql import rows, select
 
-    answer = select(state.lake(), sys.stdin.read() if text == "-" else text)
+    asked = sys.stdin.read() if text == "-" else text
+    answer = select(state.lake(), asked, seconds=timeout, memory=memory * 1_000_000 if memory else None)
     if state.json:
         out.emit(rows(answer))
         return 0

@@ -105,17 +105,20 @@ class Snapshot:
         self._con: Locked | None = None
         self._lock = threading.Lock()
 
-    def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
+    def sql(
+        self, text: str, params: dict[str, Any] | None = None, *, seconds: float | None = None
+    ) -> pa.Table:
         """The answer to one SELECT in DuckDB's dialect; `$name` parameters; addresses stay binary.
 
         Tables are those of `model.tables`, partitioned ones with `day`; `findings` are the newest revisions
         that hold, `findings_history` all, `runs` the newest state of each. Macros: ip, ip_text, in_net.
-        Raises UsageError for anything but one right SELECT, LakeError when the store fails.
+        Raises UsageError for anything but one right SELECT, LakeError when the store fails, or when it takes
+        longer than `seconds`.
         """
         with self._lock:
             if self._con is None:
                 self._con = self._connect()
-        return self._con.sql(text, params)
+        return self._con.sql(text, params, seconds)
 
     def restricted(
         self, tlp: Tlp | None = None, runs: Iterable[str] | None = None, memory: int | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,11 +21,16 @@ import pyarrow as pa
 
 from noroshi.lake import macros
 from noroshi.lake.encoding import version_of
-from noroshi.model.errors import LakeError, UsageError
+from noroshi.model.errors import LakeError, NoroshiError, UsageError
 from noroshi.model.schema import Column, Table
 
 MEMORY_SHARE = 0.25
 """Of the machine's memory a query may use before it spills to the lake's folder."""
+
+SPILL_SHARE = 0.5
+"""Of the free disk a query may fill with what does not fit into memory: writers need some too."""
+_ANSWER_ROWS = 65_536
+"""Rows of an answer fetched at a time."""
 
 _ROW_MAKERS = {"unnest", "range", "generate_series", "repeat", "repeat_row"}
 _SQL_TYPES = {
@@ -45,6 +51,8 @@ def connect(
         "temp_directory": str(temporary),
         "memory_limit": f"{(memory or int(ram() * MEMORY_SHARE)) // 1_000_000}MB",
     }
+    if free := _free(temporary):
+        config["max_temp_directory_size"] = f"{int(free * SPILL_SHARE) // 1_000_000 + 1}MB"
     if threads:
         config["threads"] = str(threads)
     con = duckdb.connect(config=config)  # type: ignore[arg-type]
@@ -53,6 +61,14 @@ def connect(
         "SET GLOBAL TimeZone='UTC'; SET GLOBAL parquet_metadata_cache=true; SET enable_progress_bar=false"
     )
     return con
+
+
+def _free(temporary: Path) -> int:
+    """Bytes free where queries spill; 0 when that cannot be told."""
+    try:
+        return shutil.disk_usage(temporary.parent).free
+    except OSError:
+        return 0
 
 
 def ram() -> int:
@@ -107,7 +123,8 @@ class Locked:
     ) -> None:  # fmt: skip
         self._names = {*views, *tables}
         share = int(ram() * MEMORY_SHARE)
-        con = self._con = connect(temporary, memory=min(memory or share, share))
+        self._memory = min(memory or share, share)
+        con = self._con = connect(temporary, memory=self._memory)
         self._lock = threading.Lock()
         macros.install(con)
         for name, rows in tables.items():
@@ -120,17 +137,52 @@ class Locked:
             con.execute(f"CREATE VIEW {quoted(name)} AS {text}")
         con.execute("SET lock_configuration=true")
 
-    def sql(self, text: str, params: dict[str, Any] | None = None) -> pa.Table:
-        """The answer to one SELECT. UsageError when it is not one, or wrong; LakeError when it fails."""
+    def sql(self, text: str, params: dict[str, Any] | None = None, seconds: float | None = None) -> pa.Table:
+        """The answer to one SELECT. UsageError when it is not one, or wrong; LakeError when it fails, takes longer
+        than `seconds`, or is larger than the memory a query may use: the engine does not count its answer."""
         with self._lock:
             cursor = self._con.cursor()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            cursor.interrupt()
+
+        timer = threading.Timer(seconds, stop) if seconds else None
         try:
             with telling_sql():
                 self._check(cursor, text)
-                answer = cursor.sql(text, params=params or None).to_arrow_table()
-                return _utc(answer)
+                if timer:
+                    timer.daemon = True
+                    timer.start()
+                return _utc(self._fetched(cursor.sql(text, params=params or None), late))
+        except NoroshiError as e:
+            if late.is_set():
+                raise LakeError(
+                    f"the query took longer than {seconds:g} seconds",
+                    todo="Restrict it, for example to a day, or allow more with --timeout.",
+                ) from e
+            raise
         finally:
+            if timer:
+                timer.cancel()
             cursor.close()
+
+    def _fetched(self, answer: duckdb.DuckDBPyRelation, late: threading.Event) -> pa.Table:
+        """The whole answer, unless it is too large to be held."""
+        size, batches = 0, []
+        with answer.to_arrow_reader(_ANSWER_ROWS) as reader:
+            for batch in reader:
+                size += batch.nbytes
+                if size > self._memory:
+                    raise LakeError(
+                        f"the answer is larger than the {self._memory // 1_000_000} MB a query may use",
+                        todo="Add LIMIT, sum it up, or allow more with --memory.",
+                    )
+                if late.is_set():
+                    raise LakeError("the query was stopped")
+                batches.append(batch)
+            return pa.Table.from_batches(batches, reader.schema)
 
     def _check(self, con: duckdb.DuckDBPyConnection, text: str) -> None:
         statements = con.extract_statements(text)
@@ -200,9 +252,13 @@ class telling_sql:
         if not isinstance(error, duckdb.Error):
             return
         text = str(error).strip()
+        if isinstance(error, duckdb.InterruptException):
+            raise LakeError("the query was stopped", todo="Run it again.") from error
         if isinstance(error, duckdb.OutOfMemoryException):
-            raise LakeError(f"the query needs too much memory: {text}",
-                            todo="Restrict it, for example to a day.") from error  # fmt: skip
+            raise LakeError(
+                f"the query needs too much memory: {text}",
+                todo="Restrict it, for example to a day, or allow more with --memory.",
+            ) from error
         if isinstance(error, (duckdb.IOException, duckdb.InternalException, duckdb.FatalException)):
             raise LakeError(
                 text, todo="Run it again; if it fails again, run `noroshi lake verify`."

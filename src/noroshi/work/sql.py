@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["rows", "select"]
 
 
-def select(lake: Lake, text: str) -> pa.Table:
-    """The answer to one SELECT over all tables. Raises UsageError when it is no such thing."""
-    return lake.snapshot().sql(text)
+def select(lake: Lake, text: str, *, seconds: float | None = None, memory: int | None = None) -> pa.Table:
+    """The answer to one SELECT over all tables. Raises UsageError when it is no such thing.
+
+    Raises LakeError when it takes longer than `seconds` or needs more than `memory` bytes (None: a share of the
+    machine's) after it has spilled what can be.
+    """
+    shot = lake.snapshot()
+    return (shot.restricted(memory=memory) if memory else shot).sql(text, seconds=seconds)
