@@ -180,7 +180,7 @@ class Locked:
                         todo="Add LIMIT, sum it up, or allow more with --memory.",
                     )
                 if late.is_set():
-                    raise LakeError("the query was stopped")
+                    raise LakeError("the query was stopped", todo="Run it again.")
                 batches.append(batch)
             return pa.Table.from_batches(batches, reader.schema)
 

@@ -19,7 +19,7 @@ from noroshi.analyse.darknet.probe import option
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, Rule, Subject
-from noroshi.model.observable import canonical, implied
+from noroshi.model.observable import canonical
 
 MIN_EPSS = 0.1
 """Probability of exploitation within 30 days: some 4 % of all vulnerabilities have more, and they hold most of
@@ -176,14 +176,12 @@ def _parts(rows: Iterable[dict[str, Any]]) -> Iterator[Part]:
 
 
 def _version_of(purl: str) -> str:
-    from urllib.parse import unquote
+    from packageurl import PackageURL
 
     try:
-        plain = canonical("purl", purl).partition("?")[0].partition("#")[0]
-    except UsageError:
+        return str(PackageURL.from_string(canonical("purl", purl)).version or "")
+    except (UsageError, ValueError):
         return ""
-    bare = next((v for k, v in implied("purl", plain) if k == "purl"), plain)
-    return unquote(plain[len(bare) + 1 :])
 
 
 def _summary(part: Part, worst: Vulnerability, match: Match, count: int) -> dict[str, str]:
