@@ -158,7 +158,7 @@ def test_what_was_left_out_is_counted(lake: Lake) -> None:
 
 def test_an_author_given_by_id_is_known_by_name(lake: Lake) -> None:
     author = "identity--11111111-1111-4111-8111-111111111111"
-    store(lake, "bundle", batch("objects", {"ts": at(), "object_id": author, "type": "identity", "names": ["ESET"],
-                                            "document": "b", "json": "{}", "tlp": "green", "revoked": False}))  # fmt: skip
+    identity = {"ts": at(), "object_id": author, "type": "identity", "names": ["ESET"], "document": "b"}
+    store(lake, "bundle", batch("objects", identity | {"json": "{}", "tlp": "green", "revoked": False}))
     tell(lake, says("sha1", SHA1, author), says("sha1", SHA1, "ESET", "d2"))
     assert judge(lake, "shared-value") == []
