@@ -20,9 +20,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from noroshi.lake import files, handle, writer
+from noroshi.lake import files, handle, raw, upgrade, writer
 from noroshi.lake.delta import Store
 from noroshi.lake.handle import Lake
+from noroshi.lake.swap import exchange
 from noroshi.model.address import pack
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.sensor import Batch
@@ -30,6 +31,8 @@ from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
+KEPT_FROM = (START + timedelta(days=1)).date()
+"""Retention takes out the first of the two days."""
 POINTS = ("write", "close", "sync", "rename", "remove", "commit-before", "commit-after")
 
 
@@ -38,12 +41,22 @@ def rows_of(number: int) -> dict[str, int]:
     return {"connections": 5 + number % 7, "logins": 3 + number % 5}
 
 
+def day_of(number: int, i: int) -> int:
+    """The day of row `i` of run `number`, counted from START."""
+    return (number + i) % 2
+
+
+def raw_of(number: int) -> bytes:
+    """The raw text kept of run `number`."""
+    return f"run {number}\n".encode() * 50
+
+
 def batch(table: str, number: int) -> Batch:
     """The rows of run `number`: two days, addresses and offsets told from the number."""
     schema = TABLES[table].arrow()
     rows = []
     for i in range(rows_of(number)[table]):
-        ts = START + timedelta(days=(number + i) % 2, seconds=number * 60 + i)
+        ts = START + timedelta(days=day_of(number, i), seconds=number * 60 + i)
         rows.append(
             {
                 "ts": ts, "first_seen": ts, "last_seen": ts, "src_ip": pack(f"198.51.100.{number % 200}"),
@@ -60,6 +73,9 @@ def _store(lake: Lake, number: int, streamed: bool) -> None:
         writer.SMALL_RUN_BYTES = 0
     with lake.writer() as out:
         run = out.begin(path=f"r{number}", format="test", parser_version=1, tlp=Tlp.GREEN)
+        keeper = raw.Keeper(lake.path, run.run_id)
+        keeper.write(raw_of(number))
+        keeper.close()
         for table in rows_of(number):
             run.write(batch(table, number))
         run.finish(sha256=f"r{number}", size=1)
@@ -72,7 +88,24 @@ def _forget(lake: Lake, number: int, now: bool) -> None:
 
 
 def _compact(lake: Lake, number: int, flag: bool) -> None:
-    lake.compact()
+    lake.compact(("links", "hourly", "daily", "connections")[number % 4] if flag else None)
+
+
+def _retain(lake: Lake, number: int, flag: bool) -> None:
+    lake.retain({"connections": KEPT_FROM, "logins": KEPT_FROM})
+
+
+def _rebuild(lake: Lake, number: int, flag: bool) -> None:
+    """Sums are lost, then made again."""
+    exchange(lake.path, lake.stores["daily" if flag else "hourly"], list, lambda rows: rows.slice(1))
+    lake.rebuild()
+
+
+def _upgrade(lake: Lake, number: int, flag: bool) -> None:
+    """All links count as old."""
+    seen = {f.path for f in lake.stores["links"].files()}
+    upgrade.is_old = lambda file: file.path in seen
+    upgrade.upgrade(lake)
 
 
 def _vacuum(lake: Lake, number: int, flag: bool) -> None:
@@ -91,6 +124,7 @@ def _judge(lake: Lake, number: int, flag: bool) -> None:
 
 OPERATIONS: dict[str, Callable[[Lake, int, bool], None]] = {
     "store": _store, "forget": _forget, "compact": _compact, "vacuum": _vacuum, "judge": _judge,
+    "retain": _retain, "rebuild": _rebuild, "upgrade": _upgrade,
 }  # fmt: skip
 
 
@@ -125,6 +159,7 @@ def _arm(point: str, at: int) -> None:
         before(files.DataWriter, "_flush")
     elif point == "close":
         before(files.DataWriter, "close")
+        before(raw.Keeper, "close")
     elif point == "sync":
         before(os, "fsync")
     elif point == "rename":

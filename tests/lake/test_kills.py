@@ -14,13 +14,31 @@ from pathlib import Path
 
 import pytest
 
+from noroshi.lake import raw
 from noroshi.lake.handle import Lake
-from tests.lake.killing import POINTS, rows_of
+from tests.lake.killing import POINTS, day_of, raw_of, rows_of
 
 ROOT = Path(__file__).parents[2]
-EVERYWHERE = ["store", "store", "store", "compact", "forget", "vacuum"]
-PASSES = {"rename": ["judge"], "remove": ["forget", "store"], "sync": ["store", "compact", "judge"]}
+EVERYWHERE = [
+    "store",
+    "store",
+    "store",
+    "compact",
+    "compact",
+    "forget",
+    "vacuum",
+    "retain",
+    "rebuild",
+    "upgrade",
+]
+PASSES = {
+    "rename": ["judge", "retain"],
+    "remove": ["forget", "store"],
+    "sync": ["store", "compact", "judge", "rebuild"],
+}
 """What passes the rarer points."""
+Kept = tuple[int, bool]
+"""A run's number, and whether retention has taken its first day out."""
 MOST_RUNS = 16
 """More runs would only make each look slower."""
 
@@ -51,11 +69,13 @@ def forker(lake: Path) -> Iterator[Forker]:
         process.stdin.close()
 
 
-def visible(path: Path) -> set[int]:
-    """Numbers of the runs a fresh reader sees; asserts that each is there whole, once, in every table."""
-    shot = Lake.open(path).snapshot()
+def visible(path: Path) -> set[Kept]:
+    """The runs a fresh reader sees; asserts that each is there whole, once, in every table, or after retention."""
+    lake = Lake.open(path)
+    shot = lake.snapshot()
     runs = {r.run_id: int((r.sha256 or "r-1")[1:]) for r in shot.runs()}
     assert len(set(runs.values())) == len(runs), "a run stands twice"
+    states: dict[str, set[bool]] = {i: set() for i in runs}
     for table in ("connections", "logins"):
         got = {
             r["run_id"]: (r["n"], r["s"])
@@ -63,21 +83,24 @@ def visible(path: Path) -> set[int]:
                 f'SELECT run_id, count(*) AS n, sum("offset")::BIGINT AS s FROM {table} GROUP BY run_id'
             ).to_pylist()
         }
-        want = {}
+        assert got.keys() == runs.keys(), table
         for run_id, number in runs.items():
-            n = rows_of(number)[table]
-            want[run_id] = (n, sum(number * 1000 + i for i in range(n)))
-        assert got == want, table
-    linked = {
-        r["run_id"]: r["n"]
-        for r in shot.sql(
-            "SELECT run_id, sum(count)::BIGINT AS n FROM links WHERE role = 'src' GROUP BY run_id"
-        ).to_pylist()
-    }
-    assert linked == {i: sum(rows_of(n).values()) for i, n in runs.items()}
-    hourly = shot.sql("SELECT run_id, sum(count)::BIGINT AS n FROM hourly GROUP BY run_id").to_pylist()
-    assert {r["run_id"]: r["n"] for r in hourly} == linked
-    return set(runs.values())
+            states[run_id] |= {cut for cut in (False, True) if got[run_id] == held(table, number, cut)}
+    assert all(len(s) == 1 for s in states.values()), "a run is half there"
+    kept = {(runs[i], s.pop()) for i, s in states.items()}
+    want = {i: sum(held(t, n, (n, True) in kept)[0] for t in rows_of(n)) for i, n in runs.items()}
+    for table, which in (("links", "role = 'src'"), ("hourly", "true"), ("daily", "true")):
+        rows = shot.sql(f"SELECT run_id, sum(count)::BIGINT AS n FROM {table} WHERE {which} GROUP BY run_id")
+        assert {r["run_id"]: r["n"] for r in rows.to_pylist()} == want, table
+    for run_id, number in runs.items():
+        assert raw.read(path, run_id, 0, 10_000) == raw_of(number)
+    return kept
+
+
+def held(table: str, number: int, cut: bool) -> tuple[int, int]:
+    """(rows, sum of their offsets) of a run, without its first day when `cut`."""
+    places = [i for i in range(rows_of(number)[table]) if not cut or day_of(number, i)]
+    return len(places), sum(number * 1000 + i for i in places)
 
 
 def campaign(path: Path, kills: int, seed: int) -> Counter[str]:
@@ -85,7 +108,7 @@ def campaign(path: Path, kills: int, seed: int) -> Counter[str]:
     dice = random.Random(seed)
     Lake.open(path)
     died: Counter[str] = Counter()
-    present: set[int] = set()
+    present: set[Kept] = set()
     number = 0
     with forker(path) as children:
         while died.total() < kills:
@@ -94,21 +117,25 @@ def campaign(path: Path, kills: int, seed: int) -> Counter[str]:
             op = dice.choice(PASSES.get(point, EVERYWHERE))
             if len(present) > MOST_RUNS:
                 op = "forget"
-            target = dice.choice(sorted(present)) if op == "forget" and present else number
+            target = dice.choice(sorted(present))[0] if op == "forget" and present else number
             how: dict[str, object] = {"point": point, "at": 1 if point in PASSES else dice.randint(1, 5)}
             if point == "random":
                 how = {"delay_s": dice.uniform(0, 0.15)}
             answer = children.ask(op=op, number=target, flag=dice.random() < 0.5, **how)
             assert answer in ("killed", "done"), f"{op} failed at {point}"
             died[point] += answer == "killed"
+            if op == "rebuild" and answer == "killed":
+                Lake.open(path).rebuild()
             after = visible(path)
             allowed = [present]
             if op == "store":
-                allowed.append(present | {target})
+                allowed.append(present | {(target, False)})
             elif op == "forget":
-                allowed.append(present - {target})
+                allowed.append({(n, cut) for n, cut in present if n != target})
+            elif op == "retain":
+                allowed.append({(n, True) for n, _ in present})
             assert after in allowed, f"{op} killed at {point}"
-            if answer == "done" and op in ("store", "forget"):
+            if answer == "done" and op in ("store", "forget", "retain"):
                 assert after == allowed[1]
             present = after
             if number % 10 == 0:
