@@ -80,9 +80,10 @@ def head(rows: pa.Table, sources: Mapping[str, str]) -> Head:
     tables, table_names = _coded(rows["table"])
     roles, role_names = _coded(rows["role"])
     runs, run_ids = _coded(rows["run_id"])
-    named: dict[str, int] = {}
-    source = np.array([named.setdefault(sources.get(r, ""), len(named)) for r in run_ids], np.int64)[runs]
-    source_names = list(named)
+    named = [sources.get(r, "") for r in run_ids]
+    source_names = list(dict.fromkeys(named))
+    numbers = {name: i for i, name in enumerate(source_names)}
+    source = np.array([numbers[name] for name in named], np.int64)[runs]
     days = _numbers(rows["day"], "int32")
     counts, first, last = (_numbers(rows[n], "int64") for n in ("count", "first_seen", "last_seen"))
     place = tables * len(role_names) + roles
