@@ -136,7 +136,7 @@ class VulnerableService:
     def _finding(self, ip: str, host: _Host, reduced: Reduced, more: dict[str, int]) -> Finding:
         found = sorted(
             ((reduced.known[i], m, s) for i, (m, s) in host.found.items()),
-            key=lambda f: (f[1].how == PRODUCT, f[0].rank),
+            key=lambda f: (-_sure(f[1], f[2]), f[0].rank),
         )
         surest = max(found, key=lambda f: _sure(f[1], f[2]))
         confidence = _sure(surest[1], surest[2])
