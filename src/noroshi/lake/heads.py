@@ -268,8 +268,13 @@ def build(lake: Lake, *, again: bool = False) -> int:
 def _heads(lake: Lake, file: DataFile, sources: dict[str, str]) -> tuple[npt.NDArray[Any], list[str]]:
     rows = pq.read_table(
         lake.stores["links"].root / file.path, columns=["key", "run_id", "table"], partitioning=None,
-        read_dictionary=["run_id", "table"], use_threads=False,
-    ).unify_dictionaries().combine_chunks()  # fmt: skip
+        use_threads=False,
+    )  # fmt: skip
+    # Not by `read_dictionary`: pyarrow cannot for columns written as lengths and bytes.
+    for name in ("run_id", "table"):
+        if not pa.types.is_dictionary(rows[name].type):
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].dictionary_encode())
+    rows = rows.unify_dictionaries().combine_chunks()
     keys, counts, n_sources, tables = _counted(rows, sources)
     head = np.empty(len(keys), HEAD)
     head["key"], head["rows"], head["sources"], head["tables"] = keys, counts, n_sources, tables
