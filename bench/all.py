@@ -17,6 +17,9 @@ CLAIMS = (
     ("bench.decode", True),
     ("bench.ingest_peers", True),
     ("bench.point_query", True),
+    ("bench.ingest_logs", False),
+    ("bench.ingest_decoys", False),
+    ("bench.ingest_intel", False),
     ("bench.rollups", False),
 )
 """(module, takes -n)."""

@@ -1,16 +1,20 @@
-"""Logs of lines, rows a second of CPU time: python -m bench.ingest_logs [FORMAT...] [-n ROWS].
+"""Logs of lines, rows a second of CPU time: python -m bench.ingest_logs [FORMAT...] [--quick] [-n ROWS].
 
 Each format is measured twice: its sensor alone (read to its end, batches thrown away) in this process, and
-`noroshi ingest` of the same file into a new lake, as a process of its own, start-up included, without and with the
-compaction that follows. CPU time counts, not wall time, so that a shared machine and a second core change nothing.
+`noroshi ingest` of the same file into a new lake, as a process of its own, without and with the compaction that
+follows, what ten lines take (start-up) taken off.
+CPU time counts, not wall time, so that a shared machine and a second core change nothing.
 The logs are synthetic (same bytes for the same seed): their shape follows the formats' documentation, sources by
 Zipf 1.3 out of n/8, so that a block of lines holds a tenth to a third as many distinct sources as lines.
+The peer is DuckDB with one thread, which knows the columns beforehand and writes them into one Parquet file: no
+addresses, links, sums or places. Rows, different sources and bytes sent must be equal to those of the lake.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +116,33 @@ def zeek_json(n: int, out: BinaryIO) -> None:
         out.write(("\n".join(lines) + "\n").encode())
 
 
+PEER = """
+import json, sys, duckdb
+kind, path, out = sys.argv[1:]
+db = duckdb.connect()
+db.execute("SET threads = 1")
+names = ("ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes conn_state "
+         "local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes tunnel_parents")
+numbers = {"id.orig_p", "id.resp_p", "orig_bytes", "resp_bytes", "missed_bytes", "orig_pkts", "orig_ip_bytes",
+           "resp_pkts", "resp_ip_bytes"}
+columns = {n: "BIGINT" if n in numbers else "DOUBLE" if n in ("ts", "duration") else "VARCHAR" for n in names.split()}
+if kind == "zeek":
+    made = (f"read_csv('{path}', delim='\\t', header=false, skip=7, nullstr='-', quote='', escape='', "
+            f"auto_detect=false, columns={columns})")
+else:
+    made = f"read_json('{path}', format='newline_delimited', columns={columns})"
+db.execute(f"COPY (FROM {made}) TO '{out}' (CODEC ZSTD)")
+q = 'SELECT count(*), count(DISTINCT "id.orig_h"), sum(orig_ip_bytes)::BIGINT FROM '
+print(json.dumps(db.execute(f"{q}'{out}'").fetchone()))
+"""
+"""argv: format, log, Parquet file."""
+COUNTED = """
+import json, sys
+from noroshi.lake.handle import Lake
+found = Lake.open(sys.argv[1]).snapshot().sql(
+    "SELECT count(*) a, count(DISTINCT src_ip) b, sum(src_byte_count)::BIGINT c FROM connections").to_pylist()
+print(json.dumps(list(found[0].values())))
+"""
 FORMATS: dict[str, Callable[[int, BinaryIO], None]] = {"zeek": zeek_tsv, "zeek-json": zeek_json}
 """What writes the log, by the sensor's name."""
 
@@ -146,11 +177,36 @@ def sensor_alone(name: str, path: Path) -> tuple[float, int, int]:
         return time.process_time() - started, rows, rejects
 
 
-def whole_ingest(path: Path, *more: str) -> harness.Cost:
-    """What `noroshi ingest` of the file into a new lake takes; more: further words of the command."""
-    with tempfile.TemporaryDirectory(dir=harness.DATA) as folder:
-        command = [*harness.noroshi(Path(folder) / "lake"), "ingest", *more, str(path)]
-        return harness.ok(harness.run(command), "noroshi")
+class Jobs:
+    """Noroshi and its peer on one log, each checked against the other."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
+        self.found: list[Any] = []
+
+    def _checked(self, told: str) -> None:
+        counts = json.loads(told)
+        self.found = self.found or counts
+        if counts != self.found:
+            raise SystemExit(f"{self.name}: rows, sources and bytes are {counts} and {self.found}")
+
+    def whole(self, *more: str) -> harness.Cost:
+        """What `noroshi ingest` of the file into a new lake takes; more: further words of the command."""
+        with tempfile.TemporaryDirectory(dir=harness.DATA) as folder:
+            lake = Path(folder) / "lake"
+            cost = harness.ok(
+                harness.run([*harness.noroshi(lake), "ingest", *more, str(self.path)]), "noroshi"
+            )
+            self._checked(harness.ok(harness.run([sys.executable, "-c", COUNTED, str(lake)]), "counting").out)
+            return cost
+
+    def peer(self) -> harness.Cost:
+        """What DuckDB takes."""
+        with tempfile.TemporaryDirectory(dir=harness.DATA) as folder:
+            command = [sys.executable, "-c", PEER, self.name, str(self.path), f"{folder}/out.parquet"]
+            cost = harness.ok(harness.run(command), "duckdb")
+            self._checked(cost.out)
+            return cost
 
 
 def main() -> None:
@@ -160,8 +216,11 @@ def main() -> None:
     p.add_argument("-n", "--rows", type=int, default=2_000_000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--sensor-only", action="store_true")
-    p.add_argument("--name", default="ingest-logs")
+    p.add_argument("--name", default="ingest_logs")
+    p.add_argument("--quick", action="store_true", help="100,000 rows, once; shown, not kept")
     a = p.parse_args()
+    if a.quick:
+        a.rows, a.rounds = 100_000, 1
     a.formats = a.formats or list(FORMATS)
     if unknown := set(a.formats) - set(FORMATS):
         p.error(f"there is no format {', '.join(sorted(unknown))}")
@@ -176,20 +235,29 @@ def main() -> None:
             if (rows, rejects) != (a.rows, 0):
                 raise SystemExit(f"{name}: {rows:,} rows and {rejects:,} rejects of {a.rows:,} lines")
             alone.append(seconds)
-        whole = [] if a.sensor_only else [whole_ingest(path, "--no-compact") for _ in range(a.rounds)]
-        sorted_too = [] if a.sensor_only else [whole_ingest(path) for _ in range(a.rounds)]
+        jobs = Jobs(name, path)
+        named: list[tuple[str, Callable[[], harness.Cost]]] = [
+            ("ingest", lambda jobs=jobs: jobs.whole("--no-compact")), ("and compaction", jobs.whole),  # type: ignore[misc]
+            ("duckdb", jobs.peer),
+        ]  # fmt: skip
+        start = 0.0 if a.sensor_only else min(Jobs(name, log(name, 10)).whole().cpu_s for _ in range(3))
+        costs = {} if a.sensor_only else harness.alternate(a.rounds, named)
+        whole, sorted_too = costs.get("ingest", []), costs.get("and compaction", [])
+        peer = harness.spread(a.rows / c.cpu_s for c in costs["duckdb"]) if costs else None
         one = harness.spread(a.rows / s for s in alone)
-        all_ = harness.spread(a.rows / c.cpu_s for c in whole) if whole else None
-        last = harness.spread(a.rows / c.cpu_s for c in sorted_too) if sorted_too else None
+        all_ = harness.spread(a.rows / (c.cpu_s - start) for c in whole) if whole else None
+        last = harness.spread(a.rows / (c.cpu_s - start) for c in sorted_too) if sorted_too else None
         peak = max((c.rss_mib for c in whole), default=0.0)
         result["formats"][name] = {
             "bytes": path.stat().st_size, "sensor_rows_per_cpu_s": one, "ingest_rows_per_cpu_s": all_,
             "ingest_and_compaction_rows_per_cpu_s": last, "sensor_cpu_s": alone,
-            "ingest": harness.numbers(whole) if whole else None,
+            "ingest": harness.numbers(whole) if whole else None, "duckdb_rows_per_cpu_s": peer,
+            "rows_sources_bytes": jobs.found,
+            "start_cpu_s": start,
             "ingest_and_compaction": harness.numbers(sorted_too) if sorted_too else None,
         }  # fmt: skip
         shown.append((
-            name, f"{path.stat().st_size / a.rows:.0f}", _told(one), _told(all_), _told(last),
+            name, f"{path.stat().st_size / a.rows:.0f}", _told(one), _told(all_), _told(last), _told(peer),
             f"{peak:,.0f}" if peak else "-",
         ))  # fmt: skip
     head = (
@@ -198,10 +266,11 @@ def main() -> None:
         "sensor, rows a CPU second",
         "whole ingest, rows a CPU second",
         "and compaction",
+        "DuckDB",
         "peak MiB",
     )
     text = f"{harness.table(head, shown)}\n\n{a.rows:,} rows each; median (min-max) of {a.rounds} rounds."
-    if a.sensor_only:
+    if a.sensor_only or a.quick:
         print(text)
     else:
         harness.write(a.name, result, text)
