@@ -29,11 +29,11 @@ U8 = npt.NDArray[np.uint8]
 
 LIMIT = 1 << 20
 """Entries summed at most before they are handed on: 72 bytes each. A run with more has several rows for one."""
-_OBSERVABLES = 1 << 19
+_OBSERVABLES = 1 << 18
 """Observables other than addresses kept by text at most, before everything is handed on."""
-_BYTES = 32 << 20
+_BYTES = 20 << 20
 """Bytes of their texts, and of the texts they were read from: a URL may have 8,000."""
-_PIECE = 1 << 17
+_PIECE = 1 << 16
 """Rows handed on at a time."""
 _NAMES = list(CANONICAL)
 _CODES = {name: code for code, name in enumerate(_NAMES)}
