@@ -46,6 +46,11 @@ _TYPES: Final = {
 """Type of purl, with its namespace where the ecosystem has one, by ecosystem."""
 
 
+def _names_package(affected: Any) -> bool:
+    """True for an element of `affected` as the schema has it; nothing may be left of one that the head cuts."""
+    return isinstance(affected, dict) and (not affected or bool({"package", "ranges"} & set(affected)))
+
+
 class OsvSensor:
     """Advisories, one or many."""
 
@@ -60,6 +65,9 @@ class OsvSensor:
         found = beginning(head)
         name = found.get("id")
         if not isinstance(name, str) or not _ID.fullmatch(name) or any(k in found for k in _NOT):
+            return False
+        affected = found.get("affected")
+        if isinstance(affected, list) and affected and not _names_package(affected[0]):
             return False
         return "schema_version" in found or any(k in found for k in _BESIDE)
 
