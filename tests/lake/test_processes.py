@@ -33,7 +33,7 @@ def _read(path: Path, done: Event) -> None:
     """Ends with an error when a run is seen in part, or what was seen once is gone; an old look stays as it was."""
     old = Lake.open(path).snapshot()
     before = old.count("connections"), len(old.sql("SELECT * FROM connections"))
-    seen: set[int] = set()
+    seen: set[tuple[int, bool]] = set()
     while not done.is_set():
         now = visible(path)
         assert seen <= now
