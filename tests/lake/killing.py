@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from noroshi.lake import files, handle, raw, upgrade, writer
+from noroshi.lake import files, raw, upgrade, writer
 from noroshi.lake.delta import Store
 from noroshi.lake.handle import Lake
 from noroshi.lake.swap import exchange
@@ -164,7 +164,7 @@ def _arm(point: str, at: int) -> None:
         before(os, "fsync")
     elif point == "rename":
         before(os, "replace")
-        before(handle.Path, "replace")
+        before(Path, "replace")
     elif point == "remove":
         before(Path, "unlink")
     elif point == "commit-before":
