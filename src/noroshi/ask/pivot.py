@@ -19,7 +19,7 @@ from noroshi.ask.crosslinks import Case, CrossLink, all_of
 from noroshi.ask.head import Head, Stand, head
 from noroshi.ask.related import Answer as Beside
 from noroshi.ask.related import related
-from noroshi.ask.rows import Found, Names, Value, newest
+from noroshi.ask.rows import LEAST, Found, Names, Value, newest
 from noroshi.model import address
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, iso
@@ -166,9 +166,9 @@ class Pivots:
         """The header alone: exact counts by table, role, source and day."""
         return head(self._links(Value(kind, value), since), self.sources)
 
-    def rows(self, what: Value, stands: Head, limit: int = ROWS) -> list[Found]:
-        """The newest rows of all tables and roles, about `limit` of them and some of each."""
-        return newest(self.shot, what, stands.stands, limit)
+    def rows(self, what: Value, stands: Head, limit: int = ROWS, least: int = LEAST) -> list[Found]:
+        """The newest rows of all tables and roles, about `limit` of them and at least `least` of each."""
+        return newest(self.shot, what, stands.stands, limit, least=least)
 
     def _choose(
         self, text: str, kind: str | None, since: date | None

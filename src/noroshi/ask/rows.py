@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
 
 _LAST = "\U0010ffff"
+READERS = 2
+"""More gain nothing on two cores, and little beyond, since half of a look is Python."""
 LEAST = 3
 """Newest rows of each table and role, however old they are."""
 AT_ONCE = 200
@@ -79,34 +82,70 @@ def columns_of(table: str) -> tuple[str, ...]:
 
 
 def newest(
-    shot: Snapshot, what: Value, stands: Sequence[Stand], limit: int, *, oldest: bool = False
-) -> list[Found]:
-    """The newest rows of all roles together, about `limit` of them and at least LEAST of each, newest first; or the
+    shot: Snapshot, what: Value, stands: Sequence[Stand], limit: int, *, oldest: bool = False,
+    least: int = LEAST,
+) -> list[Found]:  # fmt: skip
+    """The newest rows of all roles together, about `limit` of them and at least `least` of each, newest first; or the
     oldest. Links tell the days, which are walked from the newest until there are enough."""
     import pyarrow as pa
 
     parts: dict[int, list[Found]] = {i: [] for i in range(len(stands))}
     daily = {i for i, s in enumerate(stands) if TABLES[s.table].partitioned}
 
-    rows = 0
-    places = sorted(((d, i) for i in daily for d, _ in stands[i].daily), reverse=not oldest)
-    for _, same in groupby(places, lambda place: place[0]):  # always whole days: their rows mix
-        if rows >= limit:
-            break
-        left = limit - rows
-        for day, i in same:
-            found = find(shot, what, stands[i], left, oldest=oldest, days=(day,))
-            parts[i].append(found)
-            rows += found.rows.num_rows
+    places = sorted(((d, i, n) for i in daily for d, n in stands[i].daily), reverse=not oldest)
+    days = [list(same) for _, same in groupby(places, lambda place: place[0])]  # whole days: their rows mix
+    rows = at = 0
+    reached: date | None = None
+    while rows < limit and at < len(days):
+        # Days that are needed in any case, since links count at least what there are rows, are read at once.
+        batch: list[tuple[date, int, int]] = []
+        while at < len(days) and rows + sum(n for *_, n in batch) < limit:
+            batch += days[at]
+            reached = days[at][0][0]
+            at += 1
+        found = _together(shot, what, [(stands[i], day) for day, i, _ in batch], limit - rows, oldest)
+        for (_, i, _), one in zip(batch, found, strict=True):
+            parts[i].append(one)
+            rows += one.rows.num_rows
     out = []
     for i, stand in enumerate(stands):
         held = parts[i]
         if not held or not any(f.rows.num_rows for f in held):
-            few = LEAST if i in daily else limit
+            if not least and rows >= limit and (i in daily or not _reaches(stand, reached, oldest=oldest)):
+                out.append(Found(stand.table, stand.role, _none(stand.table), True))
+                continue
+            few = (least or limit) if i in daily else limit
             held = [find(shot, what, stand, few, oldest=oldest, by_time=True)]
         whole = pa.concat_tables([f.rows for f in held])
         out.append(Found(stand.table, stand.role, whole, all(f.sure for f in held)))
     return out
+
+
+def _together(
+    shot: Snapshot, what: Value, places: Sequence[tuple[Stand, date]], limit: int, oldest: bool
+) -> list[Found]:
+    """`find` of each (stand, day), by READERS threads when there are several: decoding leaves the interpreter alone."""
+
+    def one(place: tuple[Stand, date]) -> Found:
+        return find(shot, what, place[0], limit, oldest=oldest, days=(place[1],))
+
+    if len(places) < 2:
+        return [one(p) for p in places]
+    return list(_readers().map(one, places))
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Threads that wait for work as long as the process lives; made at the first question that needs them."""
+    return ThreadPoolExecutor(READERS, thread_name_prefix="pivot")
+
+
+def _reaches(stand: Stand, day: date | None, *, oldest: bool) -> bool:
+    """True when a table without days may have rows among those of `day` and beyond."""
+    days = [d for d, _ in stand.daily]
+    if day is None or not days:
+        return True
+    return min(days) <= day if oldest else max(days) >= day
 
 
 def find(
