@@ -204,7 +204,7 @@ def test_follow_prints_as_it_goes_and_ends_clean_on_sigterm(at: At, tmp_path: Pa
             assert process.wait(60) == 0
         finally:
             process.kill()
-    assert "Stored 1 source. Next: noroshi analyse" in words.read_text()
+    assert "Stored 1 source. Next: noroshi" in words.read_text()
     assert at("lake", "verify").code == 0
     assert sorted(p.name for p in folder.iterdir()) == ["a.pcap"], "nothing is moved or deleted"
     again = at("ingest", "--follow", folder, "--settle", "0s", "--once", "--source", "sensor-1")

@@ -108,9 +108,9 @@ def _some(
     """
     for _ in range(ATTEMPTS):
         mutex = store.mutex(SWAP)
-        # Runs before files: a run that closes in between is taken next time.
-        runs = lake.log.load()
+        # Files before runs: a run is announced before its first file, so none of these can be of an unknown one.
         files = _partitions(store.files())
+        runs = lake.log.load()
         taken: list[DataFile] = []
         written: list[Written] = []
         rows, at = 0, 0
@@ -144,9 +144,10 @@ def _partitions(files: Sequence[DataFile]) -> dict[date | None, list[DataFile]]:
 
 def _settled(file: DataFile, runs: dict[str, RunInfo]) -> bool:
     """True when all runs that may have rows in a fresh file are closed; sorted files always are."""
-    if is_sorted(file.path) or file.runs is None:
+    if is_sorted(file.path):
         return True
-    low, high = file.runs
+    # Files of 0.1 do not tell their runs: nothing may be under way then.
+    low, high = file.runs or ("", "~")
     if low == high:
         return low in runs and runs[low].state == "closed"
     return not any(r.state == "open" or r.problem == PENDING for i, r in runs.items() if low <= i <= high)

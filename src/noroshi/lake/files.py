@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from noroshi.lake import encoding
@@ -61,6 +62,7 @@ class DataWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.rows = 0
         self._footer: list[Any] = []
+        self._runs: tuple[str, str] | None = None
         self._gathered: list[pa.Table] = []
         self._group = encoding.FRESH_SORTED_GROUP if fresh else encoding.SORTED_GROUP
         self._ordered = ordered or not fresh
@@ -71,10 +73,22 @@ class DataWriter:
         """Adds rows; small batches are gathered into one row group. Raises OSError."""
         rows = _like(rows, self.schema)
         self.rows += rows.num_rows
+        self._note_runs(rows)
         self._gathered.append(rows)
         count = sum(r.num_rows for r in self._gathered)
         if count >= encoding.FRESH_GROUP or sum(r.nbytes for r in self._gathered) > _GATHER_BYTES:
             self._flush()
+
+    def _note_runs(self, rows: pa.Table) -> None:
+        """Widens the range of run ids, which fresh files have no statistics of: compaction and forget rest on it."""
+        if "run_id" not in rows.column_names or not rows.num_rows:
+            return
+        chunks: list[Any] = rows["run_id"].chunks
+        for chunk in chunks:
+            ends: Any = pc.min_max(chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk).as_py()
+            if ends["min"] is not None:
+                low, high = self._runs or (ends["min"], ends["max"])
+                self._runs = min(low, ends["min"]), max(high, ends["max"])
 
     def _flush(self, *, last: bool = False) -> None:
         if not self._gathered:
@@ -99,7 +113,10 @@ class DataWriter:
         # On the disk before a commit names it: after a power loss the log must not know files that are empty.
         synced(self.path)
         synced(self.path.parent)
-        return Written(self.rel, self.path.stat().st_size, self.rows, self.day, _statistics(self._footer[0]))
+        stats = _statistics(self._footer[0])
+        if self._runs:
+            stats.setdefault("run_id", (*self._runs, 0))
+        return Written(self.rel, self.path.stat().st_size, self.rows, self.day, stats)
 
     def abort(self) -> None:
         """Deletes the file, whatever state it is in."""
