@@ -127,12 +127,16 @@ def asked(
 ) -> Asked:  # fmt: skip
     """The question; KeyError when the table has no such column."""
     # A table is told by its name: comparing whole ones costs a tenth of a millisecond.
-    wanted, answer = _answer(table.name, column, tuple(columns) if columns is not None else None)
+    wanted, answer = _answer(
+        table.name, table.version, column, tuple(columns) if columns is not None else None
+    )
     return Asked(lake, table, visible, column, low, high, wanted, answer)
 
 
 @lru_cache(maxsize=512)
-def _answer(name: str, column: str, columns: tuple[str, ...] | None) -> tuple[tuple[str, ...], pa.Schema]:
+def _answer(
+    name: str, version: int, column: str, columns: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], pa.Schema]:
     table = TABLES[name]
     schema = table.arrow(partition=True)
     unknown = set(columns or ()) - set(schema.names)

@@ -76,7 +76,7 @@ def _flows(rows: Rowset) -> Any:
     import pyarrow as pa
 
     pc = compute()
-    protocol = plain_text(rows.raw["proto"])
+    protocol = plain_text(rows.text("proto"))
     over = pc.is_in(protocol, value_set=pa.array(_OVER_UDP))
     rows.raw = {**rows.raw, "proto": pc.if_else(over, "udp", protocol)}
     began = rows.stamps("first")

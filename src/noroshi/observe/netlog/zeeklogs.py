@@ -99,7 +99,7 @@ def whole_url(rows: Rowset, asked: Any, ports: Any) -> Any:
     if not rows.has("uri"):
         return pa.nulls(rows.count, pa.string())
     uri = plain_text(rows.text("uri"))
-    server = plain_text(rows.raw["id.resp_h"])
+    server = plain_text(rows.text("id.resp_h"))
     six = pc.match_substring(server, ":")
     server = pc.if_else(six, pc.binary_join_element_wise("[", server, "]", ""), server)
     host = pc.if_else(pc.equal(asked, "").fill_null(True), server, asked)
@@ -197,7 +197,7 @@ def _protocol_or_null(rows: Rowset) -> Any:
 
     if not rows.has("proto"):
         return pa.nulls(rows.count, pa.int16())
-    return pa.array([protocol_number(p) for p in rows.raw["proto"].to_pylist()], pa.int16())
+    return pa.array([protocol_number(p) for p in plain_text(rows.text("proto")).to_pylist()], pa.int16())
 
 
 def _weird(rows: Rowset) -> Any:
