@@ -27,6 +27,7 @@ def status(state: State) -> int:
     rows = [
         (name, t["rows"], t["days"] or "", t["files"], t["fresh_files"], out.size(t["bytes"]))
         for name, t in document["tables"].items()
+        if t["files"]  # two dozen tables nobody has used tell nothing
     ]
     out.table(head, rows, right=head[1:])
     span = f", {document['first_day']} to {document['last_day']}" if document["days"] else ""
