@@ -33,10 +33,10 @@ _UNBOUND: Final = frozenset({"0", "*", "-", "all", "unspecified", "n/a"})
 """What stands for `from the first version` at the beginning of a range."""
 _METRICS: Final = ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0")
 _REGISTRIES: Final = {
-    "pypi.org": "pypi", "registry.npmjs.org": "npm", "www.npmjs.com": "npm", "crates.io": "cargo",
-    "rubygems.org": "gem", "packagist.org": "composer", "www.nuget.org": "nuget", "pkg.go.dev": "golang",
+    "pypi": "pypi", "npmjs": "npm", "crates": "cargo", "rubygems": "gem", "packagist": "composer",
+    "nuget": "nuget", "go": "golang",
 }  # fmt: skip
-"""Type of purl by the host of a collection."""
+"""Type of purl by the name of a collection's host: the label before its top-level domain."""
 
 
 class CveSensor:
@@ -194,7 +194,8 @@ def ranges(container: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _purl(product: dict[str, Any]) -> str | None:
     url, name = text(product.get("collectionURL")) or "", text(product.get("packageName"))
-    kind = _REGISTRIES.get(url.partition("//")[2].partition("/")[0].lower())
+    labels = url.partition("//")[2].partition("/")[0].lower().split(".")
+    kind = _REGISTRIES.get(labels[-2]) if len(labels) > 1 else None
     return f"pkg:{kind}/{name}" if kind and name else None
 
 
