@@ -114,3 +114,17 @@ def test_links_of_a_value(lake: Lake) -> None:
         ]
         assert lake.snapshot().links("ip", "203.0.113.9").num_rows == 0
         lake.compact()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_fresh_files_tell_their_runs(lake: Lake, monkeypatch: pytest.MonkeyPatch, streamed: bool) -> None:
+    """Or compaction could not know which of them are of a run under way."""
+    from noroshi.lake import writer as writing
+
+    if streamed:
+        monkeypatch.setattr(writing, "SMALL_RUN_BYTES", 0)
+    store(lake, "a", flows(some(50, days=3)))
+    (run,) = lake.snapshot().runs()
+    files = [f for name, s in lake.stores.items() if name != "runs" for f in s.files()]
+    assert files
+    assert {f.runs for f in files} == {(run.run_id, run.run_id)}

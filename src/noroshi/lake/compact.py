@@ -48,7 +48,7 @@ MEMORY = 1_000_000_000
 
 AT_ONCE = 200
 """Partitions that are compacted because it is needed, at most: a log of ten thousand days must not hold up those who
-ingest, each partition costs a commit. The rest comes next time, or by `noroshi lake compact`."""
+ingest. The rest comes next time, or by `noroshi lake compact`."""
 
 COMMIT_ROWS = 4_000_000
 COMMIT_FILES = 1000
