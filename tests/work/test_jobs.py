@@ -88,7 +88,7 @@ def test_once_does_all_in_order_and_a_failure_stops_nothing(tmp_path: Path) -> N
     assert failed == 1
     assert [name for name, _ in told] == [e.do for e in config.jobs]
     assert "is not a folder" in told[0][1]
-    assert state.jobs()["follow"].problem
+    assert state.jobs.all()["follow"].problem
     assert (tmp_path / "out.json").is_file()
 
 

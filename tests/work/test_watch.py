@@ -73,9 +73,9 @@ def test_a_keyword_may_not_be_too_short() -> None:
 
 def test_a_hit_is_told_once(lake: Lake) -> None:
     state = State(lake.path)
-    watch, fresh = state.add_watch(*parse("203.0.113.7"), "ours")
+    watch, fresh = state.watches.add(*parse("203.0.113.7"), "ours")
     assert fresh
-    assert not state.add_watch("ip", "203.0.113.7")[1]
+    assert not state.watches.add("ip", "203.0.113.7")[1]
     assert check(lake, state).hits == []
     run = _store(lake, "a")
     ((hit, change),) = check(lake, state).hits
@@ -88,10 +88,10 @@ def test_a_hit_is_told_once(lake: Lake) -> None:
         ("commands", "src"),
     }
     assert check(lake, state).hits == []
-    assert state.watches()[0].checked is not None
-    state.remove_watch(watch.id)
+    assert state.watches.all()[0].checked is not None
+    state.watches.remove(watch.id)
     with pytest.raises(UsageError):
-        state.remove_watch(watch.id)
+        state.watches.remove(watch.id)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_hit_is_told_once(lake: Lake) -> None:
 )
 def test_networks_domains_urls_and_keywords(lake: Lake, watched: str) -> None:
     state = State(lake.path)
-    state.add_watch(*parse(watched))
+    state.watches.add(*parse(watched))
     _store(lake, "other", ip="198.51.100.9")
     assert check(lake, state).hits == []
     _store(lake, "b", text="/bin/busybox MIRAI", mention="url http://c2.malware.example/x.sh")
@@ -110,7 +110,7 @@ def test_networks_domains_urls_and_keywords(lake: Lake, watched: str) -> None:
 
 def test_two_sources_of_a_day_are_one_finding_with_the_strictest_marking(lake: Lake) -> None:
     state = State(lake.path)
-    state.add_watch(*parse("203.0.113.7"))
+    state.watches.add(*parse("203.0.113.7"))
     _store(lake, "a", tlp=Tlp.GREEN)
     ((first, _),) = check(lake, state).hits
     _store(lake, "b", tlp=Tlp.AMBER)
@@ -126,7 +126,7 @@ class _Broken:
 
 def test_deliveries_are_tried_until_they_arrive_and_never_twice(lake: Lake, tmp_path: Path) -> None:
     state = State(lake.path)
-    state.add_watch(*parse("203.0.113.7"))
+    state.watches.add(*parse("203.0.113.7"))
     _store(lake, "a")
     hits = [f for f, _ in check(lake, state).hits]
     target = Target("log", ("watch-hit",), Tlp.AMBER)
@@ -144,7 +144,7 @@ def test_deliveries_are_tried_until_they_arrive_and_never_twice(lake: Lake, tmp_
 
 def test_nothing_goes_where_its_marking_forbids(lake: Lake, tmp_path: Path) -> None:
     state = State(lake.path)
-    state.add_watch(*parse("203.0.113.7"))
+    state.watches.add(*parse("203.0.113.7"))
     _store(lake, "a", tlp=Tlp.RED)
     hits = [f for f, _ in check(lake, state).hits]
     for target in (Target("public", ("watch-hit",), Tlp.CLEAR), Target("all", ("watch-hit",), Tlp.RED)):

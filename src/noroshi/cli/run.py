@@ -65,7 +65,7 @@ def _list(state: State, kept: object) -> int:
     from noroshi.work.jobs import name
 
     assert isinstance(kept, Kept)
-    known = kept.jobs()
+    known = kept.jobs.all()
     rows = []
     for entry in state.config().jobs:
         was = known.get(name(entry))

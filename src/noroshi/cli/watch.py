@@ -25,7 +25,7 @@ def add(state: State, value: str, kind: str | None, note: str) -> int:
     from noroshi.lake.state import State as Kept
 
     asked = parse(value, kind or "")
-    watch, fresh = Kept(state.lake(create=True).path).add_watch(*asked, note)
+    watch, fresh = Kept(state.lake(create=True).path).watches.add(*asked, note)
     if state.json:
         out.emit({"id": watch.id, "kind": watch.kind, "value": watch.value, "note": watch.note, "new": fresh})
     was = "Watching" if fresh else "Already watched:"
@@ -39,7 +39,7 @@ def list_(state: State) -> int:
     from noroshi.lake.state import State as Kept
     from noroshi.model.finding import iso
 
-    watches = Kept(state.lake().path).watches()
+    watches = Kept(state.lake().path).watches.all()
     if state.json:
         out.emit(
             [
@@ -64,7 +64,7 @@ def remove(state: State, watch_id: int) -> int:
     """Stops watching."""
     from noroshi.lake.state import State as Kept
 
-    watch = Kept(state.lake().path).remove_watch(watch_id)
+    watch = Kept(state.lake().path).watches.remove(watch_id)
     if state.json:
         out.emit({"id": watch.id, "kind": watch.kind, "value": watch.value, "removed": True})
     out.say(state, f"No longer watching {watch.kind} {out.visible(watch.value)}.")

@@ -34,7 +34,7 @@ def enqueue(state: State, targets: Iterable[Target], findings: Iterable[Finding]
     wanted = [(t, f) for f in findings for t in targets if t.wants(f) and f.modified]
     for target, finding in wanted:
         if finding.modified:
-            state.enqueue(target.name, finding.id, finding.tlp.value, finding.modified)
+            state.deliveries.enqueue(target.name, finding.id, finding.tlp.value, finding.modified)
 
 
 def flush(lake: Lake, state: State, targets: Sequence[tuple[Target, Sender]]) -> Sent:
@@ -42,7 +42,7 @@ def flush(lake: Lake, state: State, targets: Sequence[tuple[Target, Sender]]) ->
     out = Sent()
     findings: dict[tuple[str, str], Finding] | None = None
     for target, sender in targets:
-        waiting = state.waiting(target.name, TRIES)
+        waiting = state.deliveries.waiting(target.name, TRIES)
         if not waiting:
             continue
         if findings is None:
@@ -67,9 +67,9 @@ def _send(
         if chosen:
             sender.send(chosen)
     except DeliveryError as e:
-        state.failed(ids, str(e))
+        state.deliveries.failed(ids, str(e))
         return f"{target.name}: {e}"
-    state.delivered(ids)
+    state.deliveries.delivered(ids)
     if chosen:
         out.delivered[target.name] = out.delivered.get(target.name, 0) + len(chosen)
     return ""

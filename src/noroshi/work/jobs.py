@@ -71,7 +71,7 @@ class Runner:
         failed = 0
         timed = [e for e in self.config.jobs if once or e.do != "follow"]
         while not self.stop.is_set():
-            known = self.state.jobs()
+            known = self.state.jobs.all()
             ready = timed if once else [e for e in timed if self._due(e, known) <= self.now()]
             for entry in ready:
                 if not self.stop.is_set():
@@ -90,13 +90,13 @@ class Runner:
 
     def _pause(self, timed: list[JobEntry]) -> float:
         """Seconds until the next job, at most LONGEST_WAIT_S."""
-        known = self.state.jobs()
+        known = self.state.jobs.all()
         waits = [(self._due(e, known) - self.now()).total_seconds() for e in timed]
         return max(0.0, min([LONGEST_WAIT_S, *waits]))
 
     def _do(self, entry: JobEntry, context: Context, *, once: bool = False) -> bool:
         """Does one job; false when it failed."""
-        self.state.job_started(name(entry))
+        self.state.jobs.started(name(entry))
         began = time.monotonic()
         problem = summary = ""
         try:
@@ -105,7 +105,7 @@ class Runner:
             problem = str(e)
         except Exception:  # noqa: BLE001 - a fault in one job must not end the others; it is told in full
             problem = f"a fault in Noroshi, please report it:\n{traceback.format_exc()}"
-        self.state.job_ended(name(entry), problem, summary)
+        self.state.jobs.ended(name(entry), problem, summary)
         took = f"{time.monotonic() - began:.1f} s"
         self.tell(name(entry), f"failed after {took}: {problem}" if problem else f"{summary} ({took})")
         return not problem

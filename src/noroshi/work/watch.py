@@ -40,7 +40,7 @@ def check(
 
     snapshot = lake.snapshot()
     runs = snapshot.runs()
-    watches = state.watches()
+    watches = state.watches.all()
     out = Checked(watches=len(watches))
     if not runs or not watches:
         return out
@@ -57,5 +57,5 @@ def check(
         advance(n, len(watches))
     out.runs = len(seen)
     out.hits = lake.put_findings(list(found.values()))
-    state.mark_checked([w.id for w in watches], upto)
+    state.watches.checked([w.id for w in watches], upto)
     return out

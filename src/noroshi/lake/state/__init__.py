@@ -1,0 +1,27 @@
+"""Small mutable state beside the tables: what people typed in and what programs remember.
+
+SQLite in the lake's folder, or another database. Losing it loses what people typed in, never evidence, so it belongs
+into a backup (docs/operate.md). One file a noun.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noroshi.lake.state.database import Database
+from noroshi.lake.state.deliveries import Deliveries, Delivery
+from noroshi.lake.state.jobs import Jobs, JobState
+from noroshi.lake.state.watches import Watches
+
+__all__ = ["Database", "Delivery", "JobState", "State"]
+
+
+class State:
+    """The state of a lake, opened; raises LakeError when it cannot be read or is of a newer version."""
+
+    def __init__(self, lake: Path, url: str = "") -> None:
+        self.db = Database(lake, url)
+        self.where = self.db.where
+        self.watches = Watches(self.db)
+        self.deliveries = Deliveries(self.db)
+        self.jobs = Jobs(self.db)
