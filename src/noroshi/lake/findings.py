@@ -23,6 +23,7 @@ from noroshi.model.tlp import Tlp
 
 if TYPE_CHECKING:
     from noroshi.lake.handle import Lake
+    from noroshi.lake.snapshot import Snapshot
 
 _TABLE = TABLES["findings"]
 Key = tuple[str, Tlp]
@@ -156,3 +157,13 @@ def select(
         asked,
     )  # fmt: skip
     return [from_row(row) for row in rows.to_pylist()]
+
+
+def standing(shot: Snapshot) -> list[Finding]:
+    """The findings that hold and that a snapshot may see, of one id the view that may tell the most; in no order."""
+    best: dict[str, Finding] = {}
+    for row in shot.sql("SELECT * FROM findings").to_pylist():
+        finding = from_row(row)
+        if finding.id not in best or finding.tlp.rank > best[finding.id].tlp.rank:
+            best[finding.id] = finding
+    return list(best.values())

@@ -24,6 +24,20 @@ class Recipient:
     name: str
     ceiling: Tlp
     doc: str
+    kind: str = "organisation"
+    """person, organisation, sector, community or public."""
+    profile: str = ""
+    """Name of the anonymising profile; its own name when empty."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of finding they want; empty for all."""
+    ranges: tuple[str, ...] = ()
+    """Prefixes they answer for."""
+    mail: str = ""
+    lang: str = "en"
+    tlp1: bool = False
+    """They read TLP 1 only."""
+    writes: bool = False
+    """They may send objects in."""
 
     def may_see(self, tlp: Tlp) -> bool:
         """True when something marked `tlp` may reach them."""
@@ -33,8 +47,8 @@ class Recipient:
 RECIPIENTS: dict[str, Recipient] = {
     r.name: r
     for r in (
-        Recipient("public", Tlp.CLEAR, "anybody"),
-        Recipient("community", Tlp.GREEN, "the sharing community, such as an ISAC"),
+        Recipient("public", Tlp.CLEAR, "anybody", "public"),
+        Recipient("community", Tlp.GREEN, "the sharing community, such as an ISAC", "community"),
         Recipient("own", Tlp.AMBER_STRICT, "the own organisation"),
     )
 }

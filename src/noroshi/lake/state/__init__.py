@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from noroshi.lake.state.audit import Audit
 from noroshi.lake.state.database import Database
 from noroshi.lake.state.deliveries import Deliveries, Delivery
 from noroshi.lake.state.jobs import Jobs, JobState
+from noroshi.lake.state.recipients import Recipients
+from noroshi.lake.state.tokens import Tokens
 from noroshi.lake.state.watches import Watches
 
 __all__ = ["Database", "Delivery", "JobState", "State"]
@@ -25,3 +28,6 @@ class State:
         self.watches = Watches(self.db)
         self.deliveries = Deliveries(self.db)
         self.jobs = Jobs(self.db)
+        self.recipients = Recipients(self.db)
+        self.tokens = Tokens(self.db)
+        self.audit = Audit(self.db)

@@ -1,0 +1,1 @@
+"""What leaves is masked here, once, before any format is written."""

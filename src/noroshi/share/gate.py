@@ -1,0 +1,92 @@
+"""The gate: what one recipient may see of one moment, masked by its profile. Every way out is given a View, nothing else.
+
+Nothing behind a view tells of what it hides: the snapshot is restricted before anything is read or counted, and what
+is masked is masked before any format is written. `work.gate` opens views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from noroshi.share.anonymise.mask import Mask, Plain
+from noroshi.share.marking import Recipient, reason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from noroshi.lake.snapshot import Snapshot
+    from noroshi.model.finding import Finding
+
+
+@dataclass(frozen=True)
+class View:
+    """A recipient's sight of the lake; safe to share between threads."""
+
+    recipient: Recipient
+    shot: Snapshot
+    """Restricted to what they may see: for questions (`ask`) whose answers are not masked, so only where
+    `plain` holds, or for counting."""
+    now: datetime
+    """The clock, held: whatever an export says about now, it says from this."""
+    mask: Mask = field(default_factory=Plain)
+    telescopes: tuple[str, ...] = ()
+    """Prefixes told to the own organisation only; empty when the recipient may know them."""
+    own: tuple[str, ...] = ()
+    """Own prefixes the recipient may know."""
+
+    @property
+    def plain(self) -> bool:
+        """True when nothing is masked."""
+        return isinstance(self.mask, Plain)
+
+    def findings(
+        self, *, kinds: Sequence[str] = (), since: datetime | None = None, wanted: bool = True
+    ) -> list[Finding]:
+        """The findings that hold, masked, of one id the view that may tell the most; by time, kind, subject, id.
+
+        wanted: only kinds the recipient asked for.
+        """
+        from noroshi.lake.findings import standing
+
+        asked = set(kinds) or None
+        mine = set(self.recipient.kinds) if wanted and self.recipient.kinds else None
+        out = []
+        for finding in standing(self.shot):
+            if (asked and finding.kind not in asked) or (mine and finding.kind not in mine):
+                continue
+            if since and finding.last_seen < since:
+                continue
+            if reason(finding, self.recipient, self.telescopes):
+                continue
+            masked = self.mask.finding(finding)
+            if masked is not None:
+                out.append(masked)
+        return sorted(out, key=lambda f: (f.first_seen, f.kind, f.subject.value, f.id))
+
+    def rows(
+        self, table: str, columns: Sequence[str] = (), where: str = "true", params: dict[str, Any] | None = None,
+        order: str = "", limit: int | None = None,
+    ) -> pa.Table:  # fmt: skip
+        """Rows of a table, masked; addresses stay binary. where, order: SQL over the table's columns, by us."""
+        chosen = ", ".join(f'"{c}"' for c in columns) or "*"
+        text = f"SELECT {chosen} FROM {table} WHERE {where}"  # noqa: S608 - ours, values are parameters
+        text += f" ORDER BY {order}" if order else ""
+        text += f" LIMIT {limit:d}" if limit is not None else ""
+        return self.mask.table(table, self.shot.sql(text, params))
+
+    def objects(self, types: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Imported intelligence objects as they were read (unknown properties included), masked, by id."""
+        import msgspec
+
+        where = "type IN (SELECT unnest($types))" if types else "true"
+        found = self.shot.sql(
+            f"SELECT json FROM objects WHERE {where} ORDER BY object_id, ts",  # noqa: S608
+            {"types": list(types)} if types else None,
+        )
+        for text in found["json"].to_pylist():
+            masked = self.mask.object(msgspec.json.decode(text))
+            if masked is not None:
+                yield masked

@@ -1,0 +1,1 @@
+"""Pages, REST and TAXII in one process; `app.make` puts them together."""
