@@ -1,4 +1,6 @@
-"""The gate: what one recipient may see of one moment, masked by its profile. Every way out is given a View, nothing else.
+"""The gate: what one recipient may see of one moment, masked by its profile.
+
+Every way out is given a View, nothing else.
 
 Nothing behind a view tells of what it hides: the snapshot is restricted before anything is read or counted, and what
 is masked is masked before any format is written. `work.gate` opens views.
@@ -86,7 +88,7 @@ class View:
             f"SELECT json FROM objects WHERE {where} ORDER BY object_id, ts",  # noqa: S608
             {"types": list(types)} if types else None,
         )
-        for text in found["json"].to_pylist():
-            masked = self.mask.object(msgspec.json.decode(text))
+        for row in found.to_pylist():
+            masked = self.mask.object(msgspec.json.decode(row["json"]))
             if masked is not None:
                 yield masked

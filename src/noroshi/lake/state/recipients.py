@@ -73,8 +73,8 @@ class Recipients:
                 con.execute(insert(_RECIPIENTS).values(**_values(row), added=now()))
         except LakeError as e:
             if was_there(e):
-                raise UsageError(f"there is a recipient {row.name} already",
-                                 todo="Change it with `noroshi recipient set`, or choose another name.") from e  # fmt: skip
+                todo = "Change it with `noroshi recipient set`, or choose another name."
+                raise UsageError(f"there is a recipient {row.name} already", todo=todo) from e
             raise
 
     def change(self, row: RecipientRow) -> None:
