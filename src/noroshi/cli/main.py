@@ -27,6 +27,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "sql": ("noroshi.cli.sql", "Read-only SQL over all tables."),
     "report": ("noroshi.cli.report", "Write the report with figures and tables."),
     "share": ("noroshi.cli.share", "Export what a recipient may see."),
+    "recipient": ("noroshi.cli.recipient", "Say who may be given what: ceilings, ranges, profiles, keys."),
+    "audit": ("noroshi.cli.audit", "Show who did what: exports, downgrades, keys."),
     "watch": ("noroshi.cli.watch", "Be told when a value, network or keyword appears."),
     "run": ("noroshi.cli.run", "Do what the [[job]] entries say: read, analyse, watch, report, care."),
     "telescope": ("noroshi.cli.telescope", "Show telescopes; guess their prefixes from the data."),
