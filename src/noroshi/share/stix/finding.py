@@ -19,7 +19,7 @@ import msgspec
 
 from noroshi.model.finding import Finding, Subject
 from noroshi.model.tlp import Tlp
-from noroshi.share.stix_objects import (
+from noroshi.share.stix.shared import (
     EXTENSION,
     TLP_IDS,
     extension_definition,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from noroshi.model.tlp import Tlp
 from noroshi.share import stix
-from noroshi.share.stix_objects import TLP_IDS, sco_id
+from noroshi.share.stix.shared import TLP_IDS, sco_id
 from tests.support.findings import NOON, finding, one_of_each
 from tests.support.stix import errors, parse
 
