@@ -67,6 +67,7 @@ class DeliverEntry(msgspec.Struct, forbid_unknown_fields=True):
     )
     tlp: str = "amber+strict"
     min_confidence: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    recipient: str = ""
     path: str = ""
     server: str = ""
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0

@@ -16,6 +16,7 @@ from noroshi.model.errors import UsageError
 from noroshi.model.tlp import Tlp
 from noroshi.share.marking import RECIPIENTS
 from noroshi.work.findings import find
+from noroshi.work.gate import open_view
 from noroshi.work.share import share_stix, write_whole
 from tests.support.findings import finding
 from tests.work import lakes
@@ -54,8 +55,9 @@ def test_the_fullest_view_a_recipient_may_see(lake: Lake) -> None:
     lake.put_findings(
         [finding(tlp="clear", confidence=50), finding(tlp="green", confidence=70), finding(tlp="amber")]
     )
-    assert [(f.tlp, f.confidence) for f in find(lake, recipient="public")] == [(Tlp.CLEAR, 50)]
-    assert [(f.tlp, f.confidence) for f in find(lake, recipient="community")] == [(Tlp.GREEN, 70)]
+    views = {name: open_view(lake, load(None), RECIPIENTS[name]) for name in ("public", "community")}
+    assert [(f.tlp, f.confidence) for f in find(lake, view=views["public"])] == [(Tlp.CLEAR, 50)]
+    assert [(f.tlp, f.confidence) for f in find(lake, view=views["community"])] == [(Tlp.GREEN, 70)]
     assert [f.tlp for f in find(lake)] == [Tlp.AMBER]
 
 

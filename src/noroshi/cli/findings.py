@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from noroshi.cli import out, show
+from noroshi.cli.gate import tell, told
 from noroshi.cli.state import State, since, verb
 from noroshi.model.finding import KINDS
 
@@ -26,10 +27,12 @@ def command(
     """Lists the findings that hold, newest revision of each."""
     from noroshi.work.findings import find
 
-    found = find(
-        state.lake(), kind=kind, since=since(since_), subject=subject, recipient=recipient,
-        telescopes=state.config().telescope_prefixes,
-    )  # fmt: skip
+    lake, view = state.lake(), None
+    if recipient:
+        view = told(state, lake, recipient)
+    found = find(lake, kind=kind, since=since(since_), subject=subject, view=view)
+    if view is not None:
+        tell(lake, view, "findings", len(found), kind=kind or "")
     if state.json:
         out.emit([f.to_json() for f in found])
         return 0

@@ -27,6 +27,7 @@ from noroshi.cli.state import State, verb
               default=Path("noroshi-report"), show_default=True, help="Where it is written.")  # fmt: skip
 def command(state: State, period: str, langs: tuple[str, ...], recipient: str, folder: Path) -> int:
     """Writes the report as one self-contained HTML page, with Markdown and JSON beside it."""
+    from noroshi.work.gate import actor
     from noroshi.work.report import report
 
     files = report(
@@ -36,6 +37,7 @@ def command(state: State, period: str, langs: tuple[str, ...], recipient: str, f
         langs=langs or ("en",),
         folder=folder,
         recipient=recipient,
+        who=actor(),
     )
     if state.json:
         out.emit({"files": [str(f) for f in files], "period": period, "recipient": recipient})

@@ -8,7 +8,6 @@ import click
 
 from noroshi.cli import out
 from noroshi.cli.state import State, group, since, verb
-from noroshi.share.marking import RECIPIENTS
 
 
 @group("share")
@@ -17,9 +16,8 @@ def command() -> None:
 
 
 @verb("stix", parent=command)
-@click.option(
-    "--for", "recipient", required=True, type=click.Choice(list(RECIPIENTS)), help="Who will read it."
-)
+@click.option("--for", "recipient", required=True, metavar="RECIPIENT",
+              help="Who will read it: public, community, own, or one of `noroshi recipient list`.")  # fmt: skip
 @click.option(
     "--out",
     "path",
@@ -39,6 +37,7 @@ def command() -> None:
 )
 def stix(state: State, recipient: str, path: Path, since_: str | None, producer: str) -> int:
     """Writes a STIX 2.1 bundle. The same lake gives the same bundle, byte for byte."""
+    from noroshi.work.gate import actor
     from noroshi.work.share import share_stix
 
     done = share_stix(
@@ -48,6 +47,7 @@ def stix(state: State, recipient: str, path: Path, since_: str | None, producer:
         path=path,
         since=since(since_),
         producer=producer,
+        who=actor(),
     )
     for reason, n in done.withheld.items():
         out.warn(f"{out.count(n, 'finding')} withheld: {reason}")

@@ -79,6 +79,7 @@ def check(state: State, again: bool, no_deliver: bool, lang: str | None) -> int:
     """Looks for what is watched in what was stored since the last check; exit status 1 on a hit."""
     from noroshi.lake.state import State as Kept
     from noroshi.work.deliver import Sent, enqueue, flush
+    from noroshi.work.gate import actor
     from noroshi.work.targets import targets
     from noroshi.work.watch import check as look
 
@@ -86,7 +87,7 @@ def check(state: State, again: bool, no_deliver: bool, lang: str | None) -> int:
     kept, ways = Kept(lake.path), targets(config)
     done = look(lake, kept, again=again)
     enqueue(kept, [t for t, _ in ways], [f for f, _ in done.hits])
-    sent = Sent() if no_deliver else flush(lake, kept, ways)
+    sent = Sent() if no_deliver else flush(lake, kept, ways, config=config, who=actor())
     if state.json:
         out.emit(
             {

@@ -9,12 +9,14 @@ is masked is masked before any format is written. `work.gate` opens views.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from noroshi.model.address import prefix_range
+from noroshi.model.tlp import DEFAULT
 from noroshi.share.anonymise.mask import Mask, Plain
-from noroshi.share.marking import Recipient, reason
+from noroshi.share.marking import Recipient, reason, within
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,29 +46,62 @@ class View:
         """True when nothing is masked."""
         return isinstance(self.mask, Plain)
 
+    @property
+    def outside(self) -> bool:
+        """True when the recipient is not of the own organisation: what only the configuration tells is not for them."""
+        return not self.recipient.may_see(DEFAULT)
+
     def findings(
-        self, *, kinds: Sequence[str] = (), since: datetime | None = None, wanted: bool = True
+        self,
+        *,
+        kinds: Sequence[str] = (),
+        since: datetime | None = None,
+        wanted: bool = True,
+        mine: bool = False,
     ) -> list[Finding]:
         """The findings that hold, masked, of one id the view that may tell the most; by time, kind, subject, id.
 
-        wanted: only kinds the recipient asked for.
+        wanted: only kinds the recipient asked for. mine: only about the ranges they answer for.
         """
+        found = self.counted(kinds=kinds, since=since, wanted=wanted, mine=mine)
+        masked = [m for f in found if (m := self.mask.finding(f)) is not None]
+        return sorted(masked, key=_place)
+
+    def counted(
+        self,
+        *,
+        kinds: Sequence[str] = (),
+        since: datetime | None = None,
+        wanted: bool = True,
+        mine: bool = False,
+    ) -> list[Finding]:
+        """The same, not masked: to be counted or matched with rows, never to be written."""
         from noroshi.lake.findings import standing
 
-        asked = set(kinds) or None
-        mine = set(self.recipient.kinds) if wanted and self.recipient.kinds else None
+        asked, ranges = set(kinds) or None, list(map(prefix_range, self.recipient.ranges))
+        own = set(self.recipient.kinds) if wanted and self.recipient.kinds else None
         out = []
         for finding in standing(self.shot):
-            if (asked and finding.kind not in asked) or (mine and finding.kind not in mine):
+            if (asked and finding.kind not in asked) or (own and finding.kind not in own):
                 continue
             if since and finding.last_seen < since:
                 continue
-            if reason(finding, self.recipient, self.telescopes):
-                continue
-            masked = self.mask.finding(finding)
-            if masked is not None:
-                out.append(masked)
-        return sorted(out, key=lambda f: (f.first_seen, f.kind, f.subject.value, f.id))
+            seen = self._seen(finding)
+            if seen is not None and (not mine or within(finding, ranges)):
+                out.append(seen)
+        return sorted(out, key=_place)
+
+    def told(self, finding: Finding) -> Finding | None:
+        """A stored finding as the recipient may see it; None when they may not."""
+        seen = self._seen(finding)
+        return None if seen is None else self.mask.finding(seen)
+
+    def _seen(self, finding: Finding) -> Finding | None:
+        """A finding they may see, not masked; None when they may not."""
+        if reason(finding, self.recipient, self.telescopes):
+            return None
+        # Names of telescopes stand in the configuration, which carries no marking.
+        return replace(finding, scope="") if self.outside and finding.scope else finding
 
     def rows(
         self, table: str, columns: Sequence[str] = (), where: str = "true", params: dict[str, Any] | None = None,
@@ -92,3 +127,8 @@ class View:
             masked = self.mask.object(msgspec.json.decode(row["json"]))
             if masked is not None:
                 yield masked
+
+
+def _place(finding: Finding) -> tuple[datetime, str, str, str]:
+    """Where a finding stands in a list: nothing the store knows beside it decides."""
+    return finding.first_seen, finding.kind, finding.subject.value, finding.id

@@ -150,10 +150,15 @@ def reason(finding: Finding, to: Recipient, telescopes: Iterable[str] = ()) -> s
 
 
 def _inside(finding: Finding, telescopes: Iterable[str]) -> bool:
+    return within(finding, map(address.prefix_range, telescopes))
+
+
+def within(finding: Finding, ranges: Iterable[tuple[bytes, bytes]]) -> bool:
+    """True when the subject is an address or prefix that touches one of the ranges of stored addresses."""
     if finding.subject.kind not in ("ip", "prefix"):
         return False
     first, last = address.prefix_range(finding.subject.value)
-    return any(first <= high and low <= last for low, high in map(address.prefix_range, telescopes))
+    return any(first <= high and low <= last for low, high in ranges)
 
 
 def withheld(findings: Iterable[Finding], to: Recipient, telescopes: Iterable[str] = ()) -> dict[str, int]:

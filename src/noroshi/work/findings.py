@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,27 +9,26 @@ from noroshi.model import observable
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding
 from noroshi.model.tlp import Tlp
-from noroshi.share.marking import reason
-from noroshi.share.marking import recipient as named
 
 if TYPE_CHECKING:
     from noroshi.lake.handle import Lake
+    from noroshi.share.gate import View
 
 
 def find(
     lake: Lake, *, kind: str | None = None, since: datetime | None = None, subject: str | None = None,
-    recipient: str | None = None, telescopes: Iterable[str] = (),
+    view: View | None = None,
 ) -> list[Finding]:  # fmt: skip
-    """The findings that hold, by time and subject; of one id the view that may tell the most.
+    """The findings that hold, by time and subject; of one id the one that may tell the most.
 
-    subject: in any spelling of the value (`2001:DB8::1`). recipient: only what they may see, else all.
-    telescopes: prefixes whose addresses are for the own organisation only.
+    subject: in any spelling of the value (`2001:DB8::1`). view: as its recipient sees them, else all as stored;
+    a subject is then one they would see, so that asking for a hidden address tells nothing of it.
     """
-    to = named(recipient) if recipient else None
-    ceiling = to.ceiling if to else Tlp.RED
-    found = fullest(lake.findings(kind=kind, since=since, subject=_canonical(subject), tlp=ceiling))
-    prefixes = tuple(telescopes)
-    return [f for f in found if to is None or not reason(f, to, prefixes)]
+    wanted = _canonical(subject)
+    if view is None:
+        return fullest(lake.findings(kind=kind, since=since, subject=wanted, tlp=Tlp.RED))
+    found = view.findings(kinds=(kind,) if kind else (), since=since)
+    return [f for f in found if wanted is None or f.subject.value == wanted]
 
 
 def fullest(findings: list[Finding]) -> list[Finding]:

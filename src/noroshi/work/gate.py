@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import getpass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from noroshi.model.address import prefix_range
 from noroshi.model.errors import UsageError
 from noroshi.model.tlp import DEFAULT, Tlp, parse
 from noroshi.share.anonymise.mask import Mask, Plain
 from noroshi.share.gate import View
-from noroshi.share.marking import RECIPIENTS, Recipient
+from noroshi.share.marking import RECIPIENTS, Recipient, reason, within
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.state import State
     from noroshi.lake.state.recipients import RecipientRow
+
+PLAIN = "plain"
+"""Name of the profile that changes nothing; there is no file of it."""
 
 
 def recipient(name: str, state: State | None = None) -> Recipient:
@@ -71,16 +78,52 @@ def open_view(
 ) -> View:  # fmt: skip
     """What `to` may see now (or of `shot`), masked by its profile.
 
-    machine: nobody looks at what goes out before it goes: RED never does.
+    machine: nobody looks at what goes out before it goes: RED never does. The view's recipient has the ceiling
+    that holds, so that nothing behind it asks again.
     """
     ceiling = min(to.ceiling, Tlp.AMBER_STRICT, key=lambda t: t.rank) if machine else to.ceiling
+    to, at = replace(to, ceiling=ceiling), now or datetime.now(UTC)
     seen = (shot or lake.snapshot()).restricted(tlp=ceiling)
     outside = ceiling.rank < DEFAULT.rank
     return View(
-        to, seen, now or datetime.now(UTC), _mask(lake, config, to), config.telescope_prefixes if outside else (),
+        to, seen, at, _mask(lake, config, to, at, seen), config.telescope_prefixes if outside else (),
         () if outside else config.own,
     )  # fmt: skip
 
 
-def _mask(lake: Lake, config: Config, to: Recipient) -> Mask:
+def _mask(lake: Lake, config: Config, to: Recipient, now: datetime, shot: Snapshot) -> Mask:
+    if to.profile == PLAIN:
+        return Plain()
     return Plain()
+
+
+def withheld(
+    view: View,
+    shot: Snapshot,
+    *,
+    since: datetime | None = None,
+    kinds: Sequence[str] = (),
+    mine: bool = False,
+) -> dict[str, int]:
+    """How many findings of the whole snapshot the recipient is not given, by reason.
+
+    For the person at the keyboard (standard error) and the audit log, never for an export.
+    """
+    from noroshi.lake.findings import standing
+
+    to, seen = view.recipient, {f.id: f for f in standing(view.shot)}
+    ranges, counts = list(map(prefix_range, to.ranges)), Counter[str]()
+    for whole in standing(shot):
+        f = seen.get(whole.id, whole)
+        if (kinds and f.kind not in kinds) or (since and f.last_seen < since):
+            continue
+        why = reason(f, to, view.telescopes)
+        if not why and to.kinds and f.kind not in to.kinds:
+            why = f"{f.kind} is not among the kinds {to.name} wants"
+        if not why and mine and not within(f, ranges):
+            why = f"it is not about the ranges of {to.name}"
+        if not why and view.mask.finding(f) is None:
+            why = f"the profile {view.mask.profile} leaves it out"
+        if why:
+            counts[why] += 1
+    return {why: counts[why] for why in sorted(counts)}

@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noroshi.lake.state import State
 from noroshi.model.analyser import Scope
 from noroshi.model.errors import LakeError
-from noroshi.share.marking import recipient as named
-from noroshi.work.findings import fullest
+from noroshi.work.gate import exported, open_view
+from noroshi.work.gate import recipient as named
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -24,21 +25,22 @@ YEARS_BACK = 10
 
 def report(
     lake: Lake, *, config: Config, period: str = "", langs: Sequence[str] = ("en",), folder: Path,
-    recipient: str = "own", now: datetime | None = None,
+    recipient: str = "own", now: datetime | None = None, state: State | None = None, who: str = "job",
 ) -> list[Path]:  # fmt: skip
     """Writes the report of `period` in each language to `folder`; the files, pages first.
 
     period: as `share.report.period` reads it, seen from the newest moment stored; empty for the month of
     that moment. recipient: only rows and findings they may see are counted, and only the organisation itself
-    is shown which addresses it watches. Raises LakeError when there is nothing to report, UsageError when
-    `period` is none.
+    is shown which addresses it watches. who: for the audit log. Raises LakeError when there is nothing to
+    report, UsageError when `period` is none.
     """
     from noroshi.share.report.collect import build, newest
     from noroshi.share.report.period import parse
     from noroshi.share.report.write import write
 
-    to = named(recipient)
-    query = lake.snapshot().restricted(tlp=to.ceiling)
+    state, moment = state or State(lake.path), now or datetime.now(UTC)
+    view = open_view(lake, config, named(recipient, state), now=moment, machine=not who.startswith("cli:"))
+    query = view.shot
     at = newest(query)
     if at is None:
         raise LakeError(
@@ -47,12 +49,15 @@ def report(
             todo="Store a capture first: noroshi ingest FILE",
         )
     span = parse(period or "month", at, config.timezone)
+    shown = view.findings()
     data = build(
-        query, fullest(lake.findings(tlp=to.ceiling)), scopes(query, span, config), span,
-        now=(now or datetime.now(UTC)), telescopes=config.telescopes, own=config.own,
+        query, view.counted(), scopes(query, span, config), span,
+        now=view.now, shown=shown, telescopes=config.telescopes, own=config.own,
         country=_table(config, config.context.country), network=_table(config, config.context.network),
-        timezone=config.timezone.key, reveal=recipient == "own",
+        timezone=config.timezone.key, reveal=not view.outside,
     )  # fmt: skip
+    exported(state, who, view, "report", len(shown), path=str(folder),
+             period=span.label)  # fmt: skip
     files: list[Path] = []
     for n, lang in enumerate(dict.fromkeys(langs)):
         # The JSON has no language and is written once.

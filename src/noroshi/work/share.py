@@ -10,11 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noroshi.model.tlp import DEFAULT
+from noroshi.lake.state import State
 from noroshi.share import stix
-from noroshi.share.marking import recipient as named
-from noroshi.share.marking import withheld
-from noroshi.work.findings import find
+from noroshi.work.gate import exported, open_view, withheld
+from noroshi.work.gate import recipient as named
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -40,25 +39,30 @@ def share_stix(
     path: Path,
     since: datetime | None = None,
     producer: str = "",
+    state: State | None = None,
+    who: str = "job",
 ) -> Shared:
     """Writes what `recipient` may see as a STIX 2.1 bundle to `path` (`-`: standard output).
 
-    The file appears whole or not at all. Raises UsageError for an unknown recipient.
+    The file appears whole or not at all, and only after the audit log has been told by whom (`who`).
+    RED goes into a file that a person at the command line names, and nowhere else. Raises UsageError for an
+    unknown recipient.
     """
-    to = named(recipient)
-    prefixes = config.telescope_prefixes
-    # The store is asked only for what the marking allows, so that nothing else can shape the export.
-    found = find(lake, since=since, recipient=recipient, telescopes=prefixes)
-    objects = stix.objects(found, producer=producer, name_telescopes=to.may_see(DEFAULT))
+    state = state or State(lake.path)
+    by_hand = who.startswith("cli:") and str(path) != "-"
+    shot = lake.snapshot()
+    view = open_view(lake, config, named(recipient, state), shot=shot, machine=not by_hand)
+    found = view.findings(since=since)
+    objects = stix.objects(found, producer=producer, name_telescopes=not view.outside)
     body = stix.encode(objects)
+    rest = withheld(view, shot, since=since)
+    exported(state, who, view, "stix", len(found), path=str(path), objects=len(objects), withheld=rest)
     if str(path) == "-":
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
     else:
         write_whole(path, body)
-    given = {f.id for f in found}
-    rest = [f for f in find(lake, since=since) if f.id not in given]
-    return Shared(len(found), len(objects), len(body), withheld(rest, to, prefixes))
+    return Shared(len(found), len(objects), len(body), rest)
 
 
 def write_whole(path: Path, body: bytes) -> None:

@@ -22,7 +22,7 @@ def targets(config: Config) -> list[tuple[Target, Sender]]:
 
 
 def _target(entry: DeliverEntry) -> Target:
-    return Target(entry.name, tuple(entry.kinds), parse(entry.tlp), entry.min_confidence)
+    return Target(entry.name, tuple(entry.kinds), parse(entry.tlp), entry.min_confidence, entry.recipient)
 
 
 def _sender(entry: DeliverEntry, config: Config) -> Sender:

@@ -78,7 +78,9 @@ def _analyse(job: JobEntry, context: Context, once: bool) -> str:
     ways = targets(context.config)
     fresh = [f for f, change in outcome.changes if change != "withdrawn"]
     enqueue(context.state, [t for t, _ in ways], fresh)
-    problems = flush(context.lake, context.state, ways).problems
+    problems = flush(
+        context.lake, context.state, ways, config=context.config, who=f"job:{job.name or job.do}"
+    ).problems
     days = f", {outcome.days} days judged" if outcome.days else ""
     return f"{len(outcome.changes)} findings new or changed{days}" + _told(problems)
 
@@ -97,7 +99,13 @@ def _notify(job: JobEntry, context: Context, once: bool) -> str:
     from noroshi.work.deliver import flush
     from noroshi.work.targets import targets
 
-    sent = flush(context.lake, context.state, targets(context.config))
+    sent = flush(
+        context.lake,
+        context.state,
+        targets(context.config),
+        config=context.config,
+        who=f"job:{job.name or job.do}",
+    )
     return f"{sum(sent.delivered.values())} delivered" + _told(sent.problems)
 
 
@@ -110,7 +118,7 @@ def _report(job: JobEntry, context: Context, once: bool) -> str:
 
     files = report(
         context.lake, config=context.config, period=job.period, langs=job.lang or ["en"], folder=_out(job, context),
-        recipient=job.recipient or "own",
+        recipient=job.recipient or "own", state=context.state, who=f"job:{job.name or job.do}",
     )  # fmt: skip
     return f"wrote {len(files)} files"
 
@@ -119,7 +127,10 @@ def _share(job: JobEntry, context: Context, once: bool) -> str:
     from noroshi.work.share import share_stix
 
     to = job.recipient or "public"
-    done = share_stix(context.lake, config=context.config, recipient=to, path=_out(job, context))
+    done = share_stix(
+        context.lake, config=context.config, recipient=to, path=_out(job, context), state=context.state,
+        who=f"job:{job.name or job.do}",
+    )  # fmt: skip
     return f"{done.findings} findings for {to}"
 
 

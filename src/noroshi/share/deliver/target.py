@@ -30,6 +30,8 @@ class Target:
     ceiling: Tlp
     """The strictest marking that goes there."""
     min_confidence: int = 0
+    recipient: str = ""
+    """Who reads it: they are sent what they may see, masked by their profile. Empty: what is stored, as marked."""
 
     def wants(self, finding: Finding) -> bool:
         """True when the finding is to be sent there."""

@@ -47,6 +47,7 @@ def build(
     period: Period,
     *,
     now: datetime,
+    shown: Iterable[Finding] | None = None,
     telescopes: Sequence[Telescope] = (),
     own: Sequence[str] = (),
     country: Path | None = None,
@@ -60,6 +61,7 @@ def build(
     no comparison; those of further years make the series by year). telescopes: as configured; those of the
     scopes are added. country, network: tables of `[context]`, or None. Raises ConfigError when one is no
     table. Equal input gives an equal result.
+    shown: the findings as the reader may see their subjects, where these are masked; others count only.
     reveal: False for readers outside the organisation, who must not learn which addresses are watched (a
     telescope avoided is a telescope lost) nor which are the organisation's: prefixes, own networks, names of
     captures and the commands that hold prefixes are left out.
@@ -79,7 +81,8 @@ def build(
     ports, ports_seen = rank.ports(query, here, sums, at.before, TOP)
     tools, classes = rank.tools_and_classes(query, here, sums, at.before)
     runs = provenance.runs(query, period)
-    infected = people.infected(hits, own)
+    listed = hits if shown is None else people.within(shown, period)
+    infected = people.infected(listed, own)
     return ReportData(
         period=period,
         so_far=period.end > now,
@@ -101,7 +104,7 @@ def build(
         ),
         countries=_places(at, country),
         networks=_places(at, network),
-        victims=people.victims(hits, own),
+        victims=people.victims(listed, own),
         infected=infected[:INFECTED],
         infected_hosts=len(infected),
         infected_own=sum(i.own for i in infected),
@@ -109,7 +112,7 @@ def build(
         infected_days=people.infected_days(hits, own, period, _days_seen(at)),
         own=tuple(own),
         kinds=people.kinds(hits),
-        notices=people.notices(hits, NOTICES, reveal),
+        notices=people.notices(listed, NOTICES, reveal),
         years=_years(query, period, tele, scopes),
         runs=runs[: provenance.LISTED] if reveal else (),
         runs_count=len(runs),
