@@ -9,11 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from noroshi.lake.state.audit import Audit
+from noroshi.lake.state.cases import Cases
 from noroshi.lake.state.database import Database
 from noroshi.lake.state.deliveries import Deliveries, Delivery
 from noroshi.lake.state.jobs import Jobs, JobState
+from noroshi.lake.state.notices import Notices
+from noroshi.lake.state.operators import Operators
+from noroshi.lake.state.optouts import OptOuts
 from noroshi.lake.state.recipients import Recipients
+from noroshi.lake.state.sessions import Sessions
 from noroshi.lake.state.tokens import Tokens
+from noroshi.lake.state.users import Users
 from noroshi.lake.state.watches import Watches
 
 __all__ = ["Database", "Delivery", "JobState", "State"]
@@ -31,3 +37,9 @@ class State:
         self.recipients = Recipients(self.db)
         self.tokens = Tokens(self.db)
         self.audit = Audit(self.db)
+        self.notices = Notices(self.db)
+        self.operators = Operators(self.db)
+        self.optouts = OptOuts(self.db)
+        self.users = Users(self.db)
+        self.sessions = Sessions(self.db)
+        self.cases = Cases(self.db)

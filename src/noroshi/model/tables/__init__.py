@@ -15,11 +15,12 @@ from noroshi.model.tables.rollups import ROLLUPS
 from noroshi.model.tables.runs import RUNS
 from noroshi.model.tables.supply import SUPPLY
 from noroshi.model.tables.survey import SURVEYS
+from noroshi.model.tables.verdicts import VERDICTS
 
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
         FLOWS, *NETWORK, *DECOYS, *SURVEYS, *INTEL, *SUPPLY, *CONTEXT,
-        LINKS, *ROLLUPS, RUNS, REJECTS, FINDINGS,
+        LINKS, *ROLLUPS, RUNS, REJECTS, FINDINGS, VERDICTS,
     )
 }  # fmt: skip
