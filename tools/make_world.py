@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def rings(topology: dict[str, Any], shape: dict[str, Any]) -> list[list[list[flo
 def unwrapped(ring: list[list[float]]) -> list[list[float]]:
     """A ring that crosses the date line goes on beyond 180 degrees; one around a pole stays as it is."""
     out, turn = [ring[0]], 0
-    for (before, _), (x, y) in zip(ring, ring[1:], strict=False):
+    for (before, _), (x, y) in pairwise(ring):
         turn += 360 if before - x > 180 else -360 if x - before > 180 else 0
         out.append([x + turn, y])
     return ring if turn else out
