@@ -114,7 +114,25 @@ def findings() -> str:
                 default = "" if o.default is None else f"{o.default:,g}"
                 parts.append(f"| `{o.name}` | {default} | {_cell(o.doc)} |")
             parts.append("")
+        if name == "exposed-service":
+            parts.append(_exposed())
     return "\n".join(parts)
+
+
+def _exposed() -> str:
+    """The services that should not face the Internet, by class, with why."""
+    from noroshi.analyse.exposure.rules import exposed
+
+    table = exposed()
+    parts = [f"What should not face the Internet, as of {table.date} (`analyse/exposure/exposed.toml`):\n",
+             "| class | why | services (severity; ports that tell it alone) |", "|---|---|---|"]  # fmt: skip
+    for group in table.groups:
+        mine = [s for s in table.services if s.group == group]
+        listed = "; ".join(
+            f"{s.name} ({s.severity}{': ' + ', '.join(sorted(s.ports)) if s.ports else ''})" for s in mine
+        )
+        parts.append(f"| {group} | {_cell(mine[0].why['en'])} | {_cell(listed)} |")
+    return "\n".join(parts) + "\n"
 
 
 CLASS_DOC = {

@@ -81,10 +81,28 @@ ANALYSERS: dict[str, str] = {
     "decoy-intrusion": "noroshi.analyse.cross.decoy_intrusion:DecoyIntrusion",
     "known-attacker": "noroshi.analyse.cross.known_attacker:KnownAttacker",
     "vulnerable-service": "noroshi.analyse.cross.vulnerable_service:VulnerableService",
+    "exposed-service": "noroshi.analyse.exposure.exposed_service:ExposedService",
+    "weak-credential": "noroshi.analyse.exposure.weak_credential:WeakCredential",
     "affected-product": "noroshi.analyse.cross.affected_product:AffectedProduct",
     "exploitation-wave": "noroshi.analyse.cross.exploitation_wave:ExploitationWave",
     "shared-value": "noroshi.analyse.cross.shared_value:SharedValue",
 }
+
+
+# Pages of the watchtower in the order of its navigation: modules with a `router` and a `PAGE` (docs/extend-pages.md).
+PAGES: dict[str, str] = {
+    "lake": "noroshi.web.pages.lake",
+    "signin": "noroshi.web.pages.signin",
+}
+
+# Nouns of the API under /api/v1: modules with a `router`.
+NOUNS: dict[str, str] = {
+    "findings": "noroshi.web.api.findings",
+    "runs": "noroshi.web.api.runs",
+}
+
+# What else the server speaks, at paths of its own: modules with a `router`.
+SERVICES: dict[str, str] = {}
 
 
 def _load(target: str) -> object:

@@ -1,0 +1,1 @@
+"""Analysers of what own networks show to the Internet."""
