@@ -16,7 +16,9 @@ from noroshi.model import address
 from noroshi.model.analyser import Telescope
 from noroshi.model.errors import ConfigError, UsageError
 from noroshi.model.finding import KINDS
+from noroshi.model.observable import canonical
 from noroshi.model.tables import TABLES
+from noroshi.model.tlp import Tlp
 from noroshi.model.tlp import parse as parse_tlp
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -80,6 +82,31 @@ class DeliverEntry(msgspec.Struct, forbid_unknown_fields=True):
     secret_env: str = ""
 
 
+class NotifyEntry(msgspec.Struct, forbid_unknown_fields=True):
+    """`[notify]`: how those who answer for a network are told of their hosts (docs/notify.md)."""
+
+    to: Literal["folder", "mail"] = "folder"
+    folder: str = ""
+    sender: str = ""
+    name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    reply_to: str = ""
+    contact: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    server: str = ""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_env: str = ""
+    tlp: str = "amber"
+    profile: str = "plain"
+    kinds: list[str] = []
+    min_confidence: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+    window_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7
+    repeat_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 14
+    max_notices: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+    quiet_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 7
+    rdap: str = ""
+
+
 class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
     """`[[job]]`: what `noroshi run` does, and when: `every` a while, or `at` a time of day."""
 
@@ -88,9 +115,11 @@ class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
         "poll",
         "analyse",
         "watch",
+        "deliver",
         "notify",
         "report",
         "share",
+        "publish",
         "compact",
         "vacuum",
         "retain",
@@ -116,6 +145,8 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
     own: list[str] = []
+    own_domains: list[str] = []
+    own_words: list[str] = []
     keep_raw: bool = False
     timezone: str = "UTC"
     telescope: list[TelescopeEntry] = []
@@ -125,6 +156,7 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
     analyse: dict[str, dict[str, Any]] = {}
     job: list[JobEntry] = []
     deliver: list[DeliverEntry] = []
+    notify: NotifyEntry | None = None
 
 
 class Config:
@@ -133,6 +165,8 @@ class Config:
     def __init__(self, file: File, path: Path | None) -> None:
         self.path = path
         self.own = tuple(file.own)
+        self.own_domains = tuple(canonical("domain", d) for d in file.own_domains)
+        self.own_words = tuple(file.own_words)
         self.keep_raw = file.keep_raw
         self.timezone = zoneinfo.ZoneInfo(file.timezone)
         self.telescopes = tuple(_telescope(t) for t in file.telescope)
@@ -142,6 +176,7 @@ class Config:
         self.analyse = file.analyse
         self.jobs = tuple(file.job)
         self.deliver = tuple(file.deliver)
+        self.notify = file.notify
 
     @property
     def telescope_prefixes(self) -> tuple[str, ...]:
@@ -219,6 +254,17 @@ def _check(file: File, where: str) -> None:
             address.prefix_range(prefix)
     except UsageError as e:
         raise ConfigError(e.what, where=where, todo="Write prefixes as 192.0.2.0/24 or 2001:db8::/32.") from e
+    for name in file.own_domains:
+        try:
+            canonical("domain", name)
+        except UsageError as e:
+            raise ConfigError(f"own_domains: {e.what}", where=where, todo=e.todo) from e
+    for word in file.own_words:
+        if not 3 <= len(word.strip()) <= 200:
+            raise ConfigError(
+                f"own_words: {word[:50]!r} has not 3 to 200 characters", where=where,
+                todo="Shorter ones would be found in too many other words.",
+            )  # fmt: skip
     try:
         zoneinfo.ZoneInfo(file.timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as e:
@@ -259,6 +305,8 @@ def _check(file: File, where: str) -> None:
             raise ConfigError(f"retention of {table} is {age!r}", where=where, todo="Write days: `400d`.")
     _check_deliver(file.deliver, where)
     _check_jobs(file.job, where)
+    if file.notify:
+        _check_notify(file.notify, where)
 
 
 _NEEDED = {"file": ("path",), "mail": ("server", "sender", "recipients"), "webhook": ("url",)}
@@ -292,6 +340,33 @@ def _check_deliver(entries: list[DeliverEntry], where: str) -> None:
             parse_tlp(e.tlp)
         except UsageError as error:
             raise ConfigError(error.what, where=place, todo=error.todo) from error
+
+
+def _check_notify(entry: NotifyEntry, where: str) -> None:
+    place = f"{where} [notify]"
+    needed = {"folder": ("folder", "sender"), "mail": ("server", "sender")}[entry.to]
+    missing = [field for field in needed if not getattr(entry, field)]
+    if missing:
+        raise ConfigError(f"lacks {', '.join(missing)}", where=place, todo=f"`to = {entry.to!r}` needs them.")
+    for field in ("sender", "reply_to"):
+        text = getattr(entry, field)
+        if text and not re.fullmatch(r"[^@\s<>,;:\"]{1,64}@[A-Za-z0-9.-]{1,253}", text):
+            raise ConfigError(f"{field} is no mail address", where=place, todo="Write abuse@example.net.")
+    for field in ("name", "contact"):
+        if not getattr(entry, field).isprintable():
+            raise ConfigError(f"{field} is more than one line", where=place, todo="Write one line.")
+    unknown = [k for k in entry.kinds if k not in KINDS]
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]!r} is no kind of finding", where=place, todo=f"Known: {', '.join(KINDS)}."
+        )
+    if entry.rdap and not re.match(r"https?://[^/\s]+", entry.rdap):
+        raise ConfigError(f"{entry.rdap!r} is no web address", where=place, todo="Write https://host/path.")
+    try:
+        if parse_tlp(entry.tlp) is Tlp.RED:
+            raise ConfigError("RED never leaves by a machine", where=place, todo="Write amber or less.")
+    except UsageError as error:
+        raise ConfigError(error.what, where=place, todo=error.todo) from error
 
 
 def _check_jobs(entries: list[JobEntry], where: str) -> None:
