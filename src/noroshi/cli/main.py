@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("noroshi.cli.audit", "Show who did what: exports, downgrades, keys."),
     "triage": ("noroshi.cli.triage", "Say whether findings are true; how rules fared."),
     "case": ("noroshi.cli.case", "Group findings into cases; comment, assign, close."),
+    "taxii": ("noroshi.cli.taxii", "Publish what recipients may read by TAXII; show their collections."),
     "watch": ("noroshi.cli.watch", "Be told when a value, network or keyword appears."),
     "run": ("noroshi.cli.run", "Do what the [[job]] entries say: read, analyse, watch, report, care."),
     "telescope": ("noroshi.cli.telescope", "Show telescopes; guess their prefixes from the data."),

@@ -134,6 +134,17 @@ def _share(job: JobEntry, context: Context, once: bool) -> str:
     return f"{done.findings} findings for {to}"
 
 
+def _publish(job: JobEntry, context: Context, once: bool) -> str:
+    from noroshi.work.publish import publish
+
+    done = publish(
+        context.lake, context.config, context.state, names=[job.recipient] if job.recipient else (),
+        who=f"job:{job.name or job.do}",
+    )  # fmt: skip
+    new = sum(d.changes.added + d.changes.changed + d.changes.revoked for d in done)
+    return f"{new:,} objects new, {sum(d.changes.removed for d in done):,} gone, {len(done)} collections"
+
+
 def _compact(job: JobEntry, context: Context, once: bool) -> str:
     return f"{sum(context.lake.compact(only_needed=True).values()):,} rows rewritten"
 
@@ -175,6 +186,6 @@ def _beside(text: str, context: Context) -> Path:
 
 TASKS: dict[str, Callable[[JobEntry, Context, bool], str]] = {
     "follow": _follow, "poll": _poll, "analyse": _analyse, "watch": _watch, "notify": _notify,
-    "report": _report, "share": _share, "compact": _compact, "vacuum": _vacuum, "retain": _retain,
+    "report": _report, "share": _share, "publish": _publish, "compact": _compact, "vacuum": _vacuum, "retain": _retain,
     "verify": _verify,
 }  # fmt: skip
