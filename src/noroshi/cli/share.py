@@ -58,3 +58,6 @@ def stix(state: State, recipient: str, path: Path, since_: str | None, producer:
     out.say(state, f"Wrote {out.count(done.findings, 'finding')} as {out.count(done.objects, 'STIX object')} "
             f"for {recipient} to {path}.")  # fmt: skip
     return 0
+
+
+from noroshi.cli import share_misp as _misp  # noqa: E402, F401 - adds its verb to the group
