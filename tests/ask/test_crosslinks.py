@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from noroshi.ask import crosslinks
 from noroshi.lake.handle import Lake
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.tlp import Tlp
+from tests.analyse.cross.support import judge
 from tests.ask.support import (
     ATTACKER,
     BARE,
@@ -99,3 +101,82 @@ def test_unaffected_is_no_vulnerability(tmp_path: Path) -> None:
         batch("affected", {"ts": at(), "id": CVE, "origin": "cve", "cpe": BARE, "status": "unaffected"}),
     )  # fmt: skip
     assert pivots(lake).ask(SERVER).links == ()
+
+
+SYSTEM = "cpe:2.3:o:acme:gate-os:{}:*:*:*:*:*:*:*"
+GHSA = "GHSA-jfh8-c2jp-5v3q"
+
+
+def _exposing(
+    path: Path, version: str, *affected: dict[str, Any], about: tuple[dict[str, Any], ...] = ()
+) -> Lake:
+    lake = Lake.open(path)
+    store(
+        lake, "x",
+        batch("services", {"ts": at(), "ip": SERVER, "port": 443, "protocol": 6, "state": "open",
+                           "cpes": [SYSTEM.format(version)], "scanner": "nmap"}),
+        batch("affected", *({"ts": at(), "id": CVE, "origin": "adp", "status": "affected"} | a for a in affected)),
+        batch("vulnerabilities", {"ts": at(), "id": CVE, "origin": "cve"}, *about),
+    )  # fmt: skip
+    return lake
+
+
+@pytest.mark.parametrize(
+    ("version", "holds"), [("10.2.7", True), ("10.2.9", False), ("10.1.0", False), ("11.0.3", True)]
+)
+def test_the_pivot_says_what_the_analyser_says(tmp_path: Path, version: str, holds: bool) -> None:
+    """The record names its product with a version, as NVD does, and the survey another of the same branch."""
+    lake = _exposing(
+        tmp_path / "lake", version,
+        {"cpe": SYSTEM.format("10.2.0"), "from_version": "10.2.0", "below_version": "10.2.9"},
+        {"cpe": SYSTEM.format("11.0.0"), "from_version": "11.0.0", "below_version": "11.0.4"},
+    )  # fmt: skip
+    links = pivots(lake).ask(SERVER).links
+    found = judge(lake, "vulnerable-service")
+    assert bool(found) == holds
+    assert [link.evidence["exact"] for link in links] == ([1] if holds else [])
+    if holds:
+        assert [v["id"] for v in found[0].evidence["vulnerabilities"]] == [CVE]
+        assert ("cve", CVE) in links[0].values
+        assert "a version that a known vulnerability affects: " in links[0].text["en"]
+
+
+@pytest.mark.parametrize("kev", [True, False])
+def test_a_product_alone_only_when_exploited_as_the_analyser(tmp_path: Path, kev: bool) -> None:
+    lake = _exposing(
+        tmp_path / "lake", "*", {"cpe": SYSTEM.format("*"), "below_version": "3"},
+        about=({"ts": at(), "id": CVE, "origin": "kev", "kev": kev},),
+    )  # fmt: skip
+    links, found = pivots(lake).ask(SERVER).links, judge(lake, "vulnerable-service")
+    assert (bool(links), bool(found)) == (kev, kev)
+    if kev:
+        assert "is not known" in links[0].text["en"]
+
+
+def test_other_names_of_a_vulnerability_are_the_same_one(tmp_path: Path) -> None:
+    """OSV and JVN write of it under their own names; KEV under the CVE."""
+    lake = _exposing(
+        tmp_path / "lake", "1.2", {"cpe": SYSTEM.format("*"), "below_version": "1.3"},
+        {"cpe": SYSTEM.format("*"), "below_version": "1.4", "id": GHSA, "origin": "osv"},
+        about=({"ts": at(), "id": GHSA, "origin": "osv", "aliases": [CVE]},
+               {"ts": at(), "id": CVE, "origin": "kev", "kev": True}),
+    )  # fmt: skip
+    (link,) = pivots(lake).ask(SERVER).links
+    assert (link.evidence["vulnerabilities"], link.evidence["kev"]) == (1, [CVE])
+    (found,) = judge(lake, "vulnerable-service")
+    assert found.evidence["vulnerability_count"] == 1
+    assert found.evidence["kev_count"] == 1
+
+
+def test_products_that_contain_it_under_another_name(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake")
+    store(
+        lake, "x",
+        batch("vulnerabilities", {"ts": at(), "id": GHSA, "origin": "osv", "aliases": [CVE]}),
+        batch("affected", {"ts": at(), "id": GHSA, "origin": "osv", "purl": PURL, "status": "affected"}),
+        batch("components", {"ts": at(), "document": "urn:sbom:1", "product": "Router X", "name": "gateway",
+                             "purl": f"{PURL}@1.2"}),
+    )  # fmt: skip
+    for name in (CVE, GHSA):
+        (link,) = pivots(lake).ask(name).links
+        assert (link.name, link.evidence["products"]) == ("contained-in-products", ["Router X"])

@@ -16,6 +16,16 @@ from noroshi.ask.head import Head
 from noroshi.ask.rows import Found, Value, covers, spelt
 from noroshi.lake.look import has
 from noroshi.model.observable import implied, key64
+from noroshi.wire.vulnerabilities import (
+    EXACT,
+    Match,
+    is_told,
+    judged,
+    product_of,
+    renamed,
+    row_of,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from noroshi.lake.heads import Links
@@ -136,34 +146,20 @@ def own_device(case: Case) -> Iterator[CrossLink]:
 
 
 def exposed_and_vulnerable(case: Case) -> Iterator[CrossLink]:
-    """An exposed service -> CPE -> CVE -> KEV -> the product that contains it."""
+    """An exposed service -> CPE -> CVE -> KEV -> the product that contains it; judged as `vulnerable-service` does."""
     services = case.rows("services")
-    cpes = dict.fromkeys(c for r in services for c in r.get("cpes") or ())
+    exposed = dict.fromkeys((c, r.get("version") or "") for r in services for c in r.get("cpes") or ())
     named = dict.fromkeys(c for r in services for c in r.get("cves") or ())
     if case.what.kind == "cpe" and case.head.in_tables("services"):
-        cpes[case.what.value] = None
-    for cpe in list(cpes)[:LOOKS]:
-        found = _affecting(case, cpe)
-        if not found:
+        exposed = {(case.what.value, ""): None} | exposed
+    done: set[tuple[str, str]] = set()
+    for cpe, words in exposed:
+        version = version_of(cpe, words)
+        if (cpe, version) in done or len(done) >= LOOKS:
             continue
-        known = [v for v in found if v["kev"]]
-        products = sorted({p for b in _bare(cpe) for p in _products(case, "cpe", b)})
-        ids = [v["id"] for v in (known or found)]
-        listed = f", {len(known)} of them known to be exploited ({', '.join(ids[:3])})" if known else ""
-        told = (
-            f"うち悪用確認済み {len(known)} 件（{'、'.join(ids[:3])}）"
-            if known
-            else "悪用確認済みのものはなし"
-        )
-        yield CrossLink(
-            "exposed-and-vulnerable",
-            {"en": f"It exposes {_short(cpe)}, for which {len(found)} vulnerabilities are on record{listed}; "
-                   "whether this version is affected is judged by `noroshi analyse`.",
-             "ja": f"{_short(cpe)} を公開しており、この製品の脆弱性が {len(found)} 件登録されています（{told}）。"
-                   "当該バージョンへの影響は `noroshi analyse` が判定します。"},
-            (("cpe", cpe), *(("cve", i) for i in ids[:10] if i.startswith("CVE-"))),
-            {"cpe": cpe, "vulnerabilities": len(found), "kev": [v["id"] for v in known], "products": products},
-        )  # fmt: skip
+        done.add((cpe, version))
+        if found := _holding_for(case, cpe, words):
+            yield _exposed(case, cpe, version, found)
     if named:
         yield CrossLink(
             "exposed-and-vulnerable",
@@ -171,6 +167,41 @@ def exposed_and_vulnerable(case: Case) -> Iterator[CrossLink]:
              "ja": f"調査結果は公開サービスの CVE を {len(named)} 件挙げています: {'、'.join(list(named)[:5])}。"},
             tuple(("cve", c) for c in list(named)[:10]), {"cves": list(named)[:50]},
         )  # fmt: skip
+
+
+def _exposed(case: Case, cpe: str, version: str, found: list[tuple[Match, bool]]) -> CrossLink:
+    """One exposed product, in words."""
+    sure = [m.id for m, _ in found if m.how == EXACT]
+    kev = [m.id for m, exploited in found if exploited]
+    ids = kev + [i for i in sure if i not in kev]
+    products = sorted({p for b in _bare(cpe) for p in _products(case, "cpe", b)})
+    what = f"{_short(cpe)} {version}".strip() if version not in cpe else _short(cpe)
+    some = f" ({len(kev)} known to be exploited)" if kev else ""
+    some_ja = f"（うち悪用確認済み {len(kev)} 件）" if kev else ""
+    first, first_ja = ", ".join(ids[:3]), "、".join(ids[:3])
+    if sure:
+        count = (
+            "a known vulnerability affects"
+            if len(found) == 1
+            else f"{len(found)} known vulnerabilities affect"
+        )
+        en = f"It exposes {what}, a version that {count}{some}: {first}."
+        ja = f"既知の脆弱性 {len(found)} 件{some_ja}の影響を受けるバージョンの {what} を公開しています: {first_ja}。"
+    else:
+        en = (
+            f"It exposes {what}, of which vulnerabilities are known to be exploited ({len(found)}: {first}); "
+            "whether its version is affected is not known."
+        )
+        ja = (
+            f"{what} を公開しています。悪用が確認された脆弱性が {len(found)} 件ある製品ですが（{first_ja}）、"
+            "このバージョンが影響を受けるかは不明です。"
+        )
+    return CrossLink(
+        "exposed-and-vulnerable", {"en": en, "ja": ja},
+        (("cpe", cpe), *(("cve", i) for i in ids[:10] if i.startswith("CVE-"))),
+        {"cpe": cpe, "version": version, "vulnerabilities": len(found), "exact": len(sure), "kev": kev,
+         "products": products},
+    )  # fmt: skip
 
 
 def _bare(cpe: str) -> list[str]:
@@ -182,25 +213,63 @@ def _short(cpe: str) -> str:
     return " ".join(p.replace("\\", "") for p in parts[3:6] if p not in ("*", "-")) or cpe
 
 
-def _affecting(case: Case, cpe: str) -> list[dict[str, Any]]:
-    """Vulnerabilities of a product: by the links of its CPE names, with and without version."""
+_RANGE = ("id", "origin", "cpe", "version_type", "ecosystem", "from_version", "after_version", "below_version",
+          "to_version", "versions", "status")  # fmt: skip
+RANGES = 500
+"""Rows of `affected` read for a product at most: the newest; a system has more, which `noroshi analyse` reads."""
+
+
+def _holding_for(case: Case, cpe: str, words: str) -> list[tuple[Match, bool]]:
+    """Vulnerabilities that hold for an exposed product, with whether each is known to be exploited, these first."""
     from noroshi.lake.look import look
 
-    ids: dict[str, None] = {}
-    for name in _bare(cpe):
-        if not case.stands("cpe", name, "affected"):
-            continue
-        rows, _ = look(case.shot, "affected", "cpe", name, name, ("id", "status"), 500)
-        ids |= dict.fromkeys(r["id"] for r in rows.to_pylist() if r["status"] != "unaffected")
-    return [_vulnerability(case, i) for i in list(ids)[: 4 * LOOKS]]
+    product = product_of(cpe)
+    # Names without version are linked too, so that one look into the links tells whether there is anything.
+    if product is None or not case.stands("cpe", bare := _bare(cpe)[-1], "affected"):
+        return []
+    low, high = spelt("cpe", bare)
+    read, _ = look(case.shot, "affected", "cpe", low, high, _RANGE, RANGES)
+    rows = [r for r in read.to_pylist() if covers("cpe", bare, r["cpe"])]
+    stands = {}
+    for name in list(dict.fromkeys(r["id"] for r in rows if not r["id"].startswith("CVE-")))[: 4 * LOOKS]:
+        if cves := _stands_for(case, name):
+            stands[name] = cves
+    found = judged(cpe, words, [row_of(r) for r in renamed(rows, stands)])
+    # What is exact is told in any case; what is not, only if exploited: each is looked up, the exact first.
+    found.sort(key=lambda m: (m.how != EXACT, m.id))
+    told = [(m, _is_exploited(case, m.id)) for m in found[: 4 * LOOKS]]
+    told += [(m, False) for m in found[4 * LOOKS :] if m.how == EXACT]
+    return sorted((t for t in told if is_told(*t)), key=lambda t: (not t[1], t[0].how != EXACT, t[0].id))
 
 
-def _vulnerability(case: Case, id: str) -> dict[str, Any]:
-    rows = case.shot.rows(
-        "vulnerabilities", "id", id, ("id", "kev", "published", "cvss_score"), 20
-    ).to_pylist()
-    published = [r["published"] for r in rows if r["published"]]
-    return {"id": id, "kev": any(r["kev"] for r in rows), "published": min(published, default=None)}
+def _stands_for(case: Case, name: str) -> tuple[str, ...]:
+    """The CVEs that an advisory names as its own."""
+    rows = case.shot.rows("vulnerabilities", "id", name, ("id", "aliases"), 20).to_pylist()
+    return tuple(sorted({a for r in rows for a in r["aliases"] or () if a.startswith("CVE-")}))
+
+
+def _is_exploited(case: Case, id: str) -> bool:
+    rows = case.shot.rows("vulnerabilities", "id", id, ("id", "kev"), 20).to_pylist()
+    return any(r["kev"] for r in rows)
+
+
+def _affected(case: Case) -> list[dict[str, Any]]:
+    """What a vulnerability affects, under this name and the others it has."""
+    from noroshi.lake.look import look
+
+    rows = case.rows("affected")
+    held = {r["id"] for r in rows} | {case.what.value}
+    others = {r["id"] for r in case.rows("vulnerabilities")}
+    others |= {
+        a for r in case.rows("vulnerabilities") if r["id"] == case.what.value for a in r.get("aliases") or ()
+    }
+    # Of an advisory all its CVEs are meant; of a CVE not the other CVEs of an advisory that names it.
+    if case.what.kind == "cve":
+        others = {o for o in others if not o.startswith("CVE-")}
+    for name in sorted(others - held)[:LOOKS]:
+        read, _ = look(case.shot, "affected", "id", name, name, ("id", "cpe", "purl", "status"), 200)
+        rows += [r for r in read.to_pylist() if r["id"] == name]
+    return [r for r in rows if r.get("status") != "unaffected"]
 
 
 def _products(case: Case, kind: str, value: str) -> list[str]:
@@ -231,7 +300,7 @@ def contained_in_products(case: Case) -> Iterator[CrossLink]:
         products |= dict.fromkeys(_products(case, what.kind, what.value))
         products |= dict.fromkeys(str(r.get("product") or r.get("document")) for r in case.rows("components"))
     elif what.kind in ("cve", "advisory"):
-        affected = case.rows("affected")
+        affected = _affected(case)
         for kind in ("purl", "cpe"):
             for value in list(dict.fromkeys(r[kind] for r in affected if r.get(kind)))[:LOOKS]:
                 for one in _bare(value) if kind == "cpe" else [value]:
@@ -280,7 +349,7 @@ def _ports(case: Case) -> set[str]:
     """Ports (`tcp/443`) on which surveys found what the CVE affects."""
     protocols = {6: "tcp", 17: "udp"}
     rows = case.rows("services")
-    cpes = dict.fromkeys(r["cpe"] for r in case.rows("affected") if r.get("cpe"))
+    cpes = dict.fromkeys(r["cpe"] for r in _affected(case) if r.get("cpe"))
     for cpe in list(dict.fromkeys(b for c in cpes for b in _bare(c)))[:LOOKS]:
         if case.stands("cpe", cpe, "services"):
             rows += _holding(case, "services", "cpes", "cpe", cpe, ("port", "protocol"))

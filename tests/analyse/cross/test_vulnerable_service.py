@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from noroshi.analyse.cross import vulnerabilities as vulns
 from noroshi.lake.handle import Lake
+from noroshi.wire import vulnerabilities as vulns
 from tests.analyse.cross.support import judge, one
 from tests.ask.support import BARE, CPE, CVE, SERVER, at, batch, store
 
@@ -144,6 +144,40 @@ def test_aliases_bring_what_is_known(lake: Lake) -> None:
     store(lake, "x", batch("vulnerabilities", known(ghsa, aliases=[CVE]), known(kev=True), known(epss=0.5)))
     found = vulns.known(lake.snapshot(), [ghsa])[ghsa]
     assert (found.id, found.kev, found.epss, found.names) == (CVE, True, 0.5, (ghsa,))
+
+
+def test_names_are_followed_both_ways(lake: Lake) -> None:
+    ghsa = "GHSA-aaaa-bbbb-cccc"
+    store(lake, "x", batch("vulnerabilities", known(aliases=[ghsa]), known(ghsa, cvss_score=9.0, title="t")))
+    assert vulns.stands_for(lake.snapshot(), [ghsa, CVE]) == {ghsa: (CVE,)}
+    found = vulns.known(lake.snapshot(), [CVE])[CVE]
+    assert (found.id, found.cvss, found.names) == (CVE, 9.0, (ghsa,))
+
+
+def test_an_advisory_of_two_vulnerabilities_is_both_and_its_score_neither(lake: Lake) -> None:
+    jvn = "JVNDB-2024-000001"
+    survey(lake, service())
+    store(
+        lake, "jvn",
+        batch("affected", affected(jvn, below_version="1.3", origin="jvndb")),
+        batch("vulnerabilities", known(jvn, aliases=[CVE, SECOND], cvss_score=9.9), known(kev=True),
+              known(SECOND, cvss_score=4.0)),
+    )  # fmt: skip
+    told = one(lake, "vulnerable-service").evidence["vulnerabilities"]
+    assert [(v["id"], v["kev"], v.get("cvss")) for v in told] == [(CVE, True, None), (SECOND, False, 4.0)]
+    assert vulns.known(lake.snapshot(), [CVE])[CVE].names == (jvn,)
+
+
+def test_a_name_counts_once_and_what_says_unaffected_is_believed(lake: Lake) -> None:
+    ghsa = "GHSA-aaaa-bbbb-cccc"
+    survey(lake, service())
+    database(
+        lake, affected(ghsa, below_version="1.3"), affected(below_version="1.3"),
+        about=(known(ghsa, aliases=[CVE]), known()),
+    )  # fmt: skip
+    assert one(lake, "vulnerable-service").evidence["vulnerability_count"] == 1
+    store(lake, "later", batch("affected", affected(from_version="1.2", to_version="1.2", status="unaffected")))
+    assert judge(lake, "vulnerable-service") == []
 
 
 def test_systems_are_guessed(lake: Lake) -> None:

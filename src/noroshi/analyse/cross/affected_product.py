@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from noroshi.analyse.cross import vulnerabilities as vulns
 from noroshi.analyse.cross.common import few, limit_rows, utc
-from noroshi.analyse.cross.vulnerabilities import EXACT, PRODUCT, Match, Vulnerability
 from noroshi.analyse.darknet.probe import option
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.observable import canonical
+from noroshi.wire import vulnerabilities as vulns
+from noroshi.wire.vulnerabilities import EXACT, PRODUCT, Match, Vulnerability
 
 MIN_EPSS = 0.1
 """Probability of exploitation within 30 days: some 4 % of all vulnerabilities have more, and they hold most of
@@ -62,7 +62,7 @@ class AffectedProduct:
     """Components of products with vulnerabilities that are exploited."""
 
     name = "affected-product"
-    version = 1
+    version = 2
     kinds = ("affected-product",)
     needs_telescope = False
     tables = ()
@@ -85,8 +85,8 @@ class AffectedProduct:
         both = {(r["kind"], r["value"]) for r in query.sql(_BOTH).to_pylist()}
         if not both:
             return Reduced((), {}, {}, {})
-        rows = query.sql(_AFFECTED, {"purls": sorted(v for k, v in both if k == "purl"),
-                                     "cpes": sorted(_prefixes(both))}).to_pylist()  # fmt: skip
+        names = {"purls": sorted(v for k, v in both if k == "purl"), "cpes": sorted(_prefixes(both))}
+        rows = vulns.by_cve(query, query.sql(_AFFECTED, names).to_pylist())
         known = vulns.known(query, {r["id"] for r in rows})
         seen = {
             r["cve"]: int(r["n"])

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from noroshi.analyse.cross import vulnerabilities as vulns
 from noroshi.analyse.cross.common import Asset, few, limit_rows, own_networks, utc
-from noroshi.analyse.cross.vulnerabilities import EXACT, NAMED, PRODUCT, Match, Vulnerability
 from noroshi.analyse.darknet.probe import option
 from noroshi.model import address
 from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.observable import implied
+from noroshi.wire import vulnerabilities as vulns
+from noroshi.wire.vulnerabilities import EXACT, NAMED, PRODUCT, Match, Vulnerability
 
 CONFIDENCE = {EXACT: 80, NAMED: 50, PRODUCT: 25}
 BACKPORTED, GUESSED = 45, 40
@@ -82,7 +82,7 @@ class VulnerableService:
     """Services of versions that are known to be vulnerable."""
 
     name = "vulnerable-service"
-    version = 1
+    version = 2
     kinds = ("vulnerable-service",)
     needs_telescope = False
     tables = ()
@@ -101,7 +101,7 @@ class VulnerableService:
         services = tuple(_service(r) for r in rows)
         affected: dict[str, list[vulns.Row]] = {}
         if products:
-            for r in query.sql(_AFFECTED, {"products": products}).to_pylist():
+            for r in vulns.by_cve(query, query.sql(_AFFECTED, {"products": products}).to_pylist()):
                 affected.setdefault(r["prefix"], []).append(vulns.row_of(r))
         rated = {p: tuple(r) for p, r in affected.items()}
         ids = {m.id for s in _distinct(services) for m in _matches(s, rated)} | {
@@ -120,7 +120,7 @@ class VulnerableService:
         for s in reduced.services:
             if (s.cpe, s.version) not in cache:
                 cache[s.cpe, s.version] = list(_matches(s, reduced.affected))
-            told = [m for m in cache[s.cpe, s.version] if m.how != PRODUCT or reduced.known[m.id].kev]
+            told = [m for m in cache[s.cpe, s.version] if vulns.is_told(m, reduced.known[m.id].kev)]
             told += [Match(c, NAMED) for c in s.cves]
             if told:
                 host = hosts.setdefault(s.ip, _Host())
@@ -185,17 +185,11 @@ def _distinct(services: Iterable[Service]) -> Iterable[Service]:
 
 def _matches(s: Service, affected: dict[str, tuple[vulns.Row, ...]]) -> list[Match]:
     product = vulns.product_of(s.cpe) if s.cpe else None
-    if product is None:
-        return []
-    return vulns.matches(_version(s), affected.get(product[0], ()))
+    return vulns.judged(s.cpe, s.version, affected.get(product[0], ())) if product else []
 
 
 def _version(s: Service) -> str:
-    """That of the CPE; else, for an application, what the survey words: a system's is never the service's."""
-    product = vulns.product_of(s.cpe) if s.cpe else None
-    if product and product[1]:
-        return product[1]
-    return s.version.split()[0] if s.version.split() and s.cpe.startswith("cpe:2.3:a:") else ""
+    return vulns.version_of(s.cpe, s.version)
 
 
 def _sure(match: Match, service: Service) -> int:

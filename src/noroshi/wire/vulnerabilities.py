@@ -1,19 +1,23 @@
-"""Which vulnerabilities hold for a product of a version, and how bad they are: what services and products share.
+"""Which vulnerabilities hold for a product of a version, and how bad they are.
+
+The one place that judges it: analysers ask it of the whole lake, `pivot` of one service or component.
 
 A row of `affected` is judged by its range of versions (`wire.versions`). Only a range that the version lies in, or
 a version named outright, makes it `exact`; a row that names the product alone, or a version that cannot be put in
 order, makes it `product-only`, which says that somebody should look and no more.
+
+A vulnerability has many names (GHSA, PYSEC, JVNDB, ...). What a source says under one of them counts for the CVE it
+stands for, and once. An advisory of several CVEs affects what it affects by each of them, but its score is nobody's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from noroshi.analyse.cross.common import utc
 from noroshi.model.analyser import Query
 from noroshi.wire.versions import affects, compare
 
@@ -165,29 +169,98 @@ def row_of(r: dict[str, Any]) -> Row:
     )
 
 
+def by_cve(query: Query, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `affected` under the CVEs their ids stand for; those of ids without one as they are."""
+    stands = stands_for(query, {r["id"] for r in rows})
+    return renamed(rows, stands)
+
+
+def renamed(rows: Iterable[dict[str, Any]], stands: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """The same for names that are known; a row of an advisory of two CVEs becomes two."""
+    return [{**r, "id": cve} for r in rows for cve in stands.get(r["id"], (r["id"],))]
+
+
+def stands_for(query: Query, ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The CVEs that other ids stand for, whichever side says so; ids without one are left out."""
+    others = sorted(i for i in ids if not i.startswith("CVE-"))
+    if not others:
+        return {}
+    return {r["name"]: tuple(r["cves"]) for r in query.sql(_STANDS_FOR, {"ids": others}).to_pylist()}
+
+
 def known(query: Query, ids: Collection[str]) -> dict[str, Vulnerability]:
-    """What all sources say of vulnerabilities, their aliases included, by the id asked for."""
+    """What all sources say of vulnerabilities under any of their names, by the id asked for."""
     if not ids:
         return {}
-    rows = query.sql(_KNOWN, {"ids": sorted(ids)}).to_pylist()
-    said: dict[str, list[dict[str, Any]]] = {}
-    for r in rows:
-        said.setdefault(r["id"], []).append(r)
-    others = {a for r in rows for a in r["aliases"] or ()} - set(said)
-    for r in query.sql(_KNOWN, {"ids": sorted(others)}).to_pylist() if others else ():
-        said.setdefault(r["id"], []).append(r)
-    out = {}
-    for id_ in ids:
-        mine = list(said.get(id_, ()))
-        names = sorted({a for r in mine for a in r["aliases"] or ()} - {id_})
-        mine += [r for name in names for r in said.get(name, ())]
-        out[id_] = _merged(id_, mine, names)
+    stands = stands_for(query, ids)
+    told = {i: stands[i][0] if len(stands.get(i, ())) == 1 else i for i in ids}
+    named = {
+        r["name"]: tuple(r["cves"])
+        for r in query.sql(_ALSO_NAMED, {"ids": sorted(set(told.values()))}).to_pylist()
+    }
+    names: dict[str, list[str]] = {}
+    for name, cves in named.items():
+        for cve in cves:
+            names.setdefault(cve, []).append(name)
+    wanted = {*told, *told.values(), *(n for n, cves in named.items() if len(cves) == 1)}
+    said = _said(query, wanted)
+    # Of what no CVE stands for, the names its own rows give.
+    rest = {
+        a
+        for i in told.values()
+        if not i.startswith("CVE-")
+        for r in said.get(i, ())
+        for a in r["aliases"] or ()
+    }
+    said |= _said(query, rest - wanted)
+    return {i: _known(i, cve, said, names.get(cve, ()), named) for i, cve in told.items()}
+
+
+def _known(
+    asked: str, told: str, said: Mapping[str, list[dict[str, Any]]], names: Sequence[str],
+    named: Mapping[str, tuple[str, ...]],
+) -> Vulnerability:  # fmt: skip
+    also = {asked, *names}
+    if not told.startswith("CVE-"):
+        also |= {a for r in said.get(told, ()) for a in r["aliases"] or () if not a.startswith("CVE-")}
+    else:
+        also |= {a for r in said.get(told, ()) for a in r["aliases"] or ()}
+    alone = [n for n in sorted(also - {told}) if len(named.get(n, ())) < 2]
+    rows = [*said.get(told, ()), *(r for n in alone for r in said.get(n, ()))]
+    return _merged(told, rows, sorted(also - {told}))
+
+
+def _said(query: Query, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    out: dict[str, list[dict[str, Any]]] = {}
+    for r in query.sql(_KNOWN, {"ids": sorted(ids)}).to_pylist() if ids else ():
+        out.setdefault(r["id"], []).append(r)
     return out
 
 
-def _merged(id_: str, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Vulnerability:
-    # A CVE is what KEV, EPSS and people call it, whichever database it was matched in.
-    told = id_ if id_.startswith("CVE-") else next((n for n in names if n.startswith("CVE-")), id_)
+def version_of(cpe: str, words: str) -> str:
+    """That of the CPE name; else, for an application, what the survey words: a system's is never the service's."""
+    product = product_of(cpe) if cpe else None
+    if product and product[1]:
+        return product[1]
+    return words.split()[0] if words.split() and cpe.startswith("cpe:2.3:a:") else ""
+
+
+def judged(cpe: str, words: str, rows: Sequence[Row]) -> list[Match]:
+    """What holds for a product as a survey names it: its CPE name, and the version in the survey's words."""
+    return matches(version_of(cpe, words), rows) if product_of(cpe) else []
+
+
+def is_told(match: Match, kev: bool) -> bool:
+    """A product alone is told only when the vulnerability is known to be exploited."""
+    return match.how != PRODUCT or kev
+
+
+def utc(ts: datetime) -> datetime:
+    """The same moment, named UTC."""
+    return ts.astimezone(UTC)
+
+
+def _merged(told: str, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Vulnerability:
     published = [utc(r["published"]) for r in rows if r["published"]]
     newest = sorted(rows, key=lambda r: r["ts"], reverse=True)
     return Vulnerability(
@@ -199,10 +272,24 @@ def _merged(id_: str, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> V
         max((r["cvss_score"] for r in rows if r["cvss_score"] is not None), default=None),
         min(published, default=None),
         next((r["title"] for r in newest if r["title"]), ""),
-        tuple(n for n in (id_, *names) if n != told),
+        tuple(names),
     )
 
 
+NAMED_CVES = """
+    SELECT id AS name, unnest(aliases) AS cve FROM vulnerabilities
+      WHERE aliases IS NOT NULL AND withdrawn_at IS NULL AND id NOT LIKE 'CVE-%'
+    UNION SELECT unnest(aliases) AS name, id AS cve FROM vulnerabilities
+      WHERE aliases IS NOT NULL AND withdrawn_at IS NULL AND id LIKE 'CVE-%'"""
+"""SQL: other names beside CVEs, whichever of the two names the other."""
+_STANDS_FOR = f"""
+    SELECT name, list_sort(list(DISTINCT cve)) AS cves FROM ({NAMED_CVES})
+    WHERE cve LIKE 'CVE-%' AND name IN (SELECT unnest($ids::VARCHAR[])) GROUP BY name ORDER BY name"""  # noqa: S608
+_ALSO_NAMED = f"""
+    WITH m AS MATERIALIZED (SELECT * FROM ({NAMED_CVES}) WHERE cve LIKE 'CVE-%' AND name NOT LIKE 'CVE-%'),
+    w AS (SELECT DISTINCT name FROM m WHERE cve IN (SELECT unnest($ids::VARCHAR[])))
+    SELECT name, list_sort(list(DISTINCT cve)) AS cves FROM m SEMI JOIN w USING (name)
+    GROUP BY name ORDER BY name"""  # noqa: S608
 _KNOWN = """
     SELECT id, ts, aliases, kev, kev_date, ransomware, epss, cvss_score, published, title[:200] AS title
     FROM vulnerabilities WHERE id IN (SELECT unnest($ids::VARCHAR[])) AND withdrawn_at IS NULL
