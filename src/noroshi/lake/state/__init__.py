@@ -16,6 +16,7 @@ from noroshi.lake.state.jobs import Jobs, JobState
 from noroshi.lake.state.notices import Notices
 from noroshi.lake.state.operators import Operators
 from noroshi.lake.state.optouts import OptOuts
+from noroshi.lake.state.pulls import Pulls
 from noroshi.lake.state.recipients import Recipients
 from noroshi.lake.state.sessions import Sessions
 from noroshi.lake.state.tokens import Tokens
@@ -43,3 +44,4 @@ class State:
         self.users = Users(self.db)
         self.sessions = Sessions(self.db)
         self.cases = Cases(self.db)
+        self.pulls = Pulls(self.db)

@@ -1,0 +1,1 @@
+"""Pages, one file each, with a template of the same name."""

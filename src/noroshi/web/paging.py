@@ -1,0 +1,65 @@
+"""Cursors: where the next page begins, signed, so that nobody can make one up or use another's."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Query
+
+from noroshi.model.errors import UsageError
+from noroshi.web.viewer import Visit
+
+T = TypeVar("T")
+MOST = 1000
+USUAL = 100
+_NOT_THE_QUESTION = ("cursor", "limit", "format", "lang", "theme")
+
+Limit = Query(USUAL, ge=1, le=MOST, description=f"At most so many; {MOST} is the most.")
+CursorParam = Query(
+    "", max_length=2000, description="`next` of the page before; the question must be the same."
+)
+
+
+def make(visit: Visit, position: Sequence[Any]) -> str:
+    """A cursor for the row after `position` (JSON types) of this question."""
+    body = msgspec.json.encode(list(position))
+    return base64.urlsafe_b64encode(_sign(visit, body) + body).decode().rstrip("=")
+
+
+def read(visit: Visit, cursor: str) -> list[Any] | None:
+    """The position in a cursor; None for no cursor. Raises UsageError for one we did not make for this question."""
+    if not cursor:
+        return None
+    wrong = UsageError("this cursor was not made for this question", where="cursor",
+                       todo="Begin again without one.")  # fmt: skip
+    try:
+        raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except (ValueError, UnicodeError):
+        raise wrong from None
+    if len(raw) < 17 or not hmac.compare_digest(raw[:16], _sign(visit, raw[16:])):
+        raise wrong
+    return list(msgspec.json.decode(raw[16:]))
+
+
+def cut(
+    visit: Visit, rows: Sequence[T], key: Callable[[T], Sequence[Any]], cursor: str, limit: int
+) -> tuple[Sequence[T], str]:
+    """(one page of rows ordered ascending by `key`, the cursor of the next or nothing); key: JSON types."""
+    import bisect
+
+    after = read(visit, cursor)
+    start = bisect.bisect_right(rows, after, key=lambda r: list(key(r))) if after is not None else 0
+    page = rows[start : start + limit]
+    more = start + limit < len(rows)
+    return page, make(visit, key(page[-1])) if more and page else ""
+
+
+def _sign(visit: Visit, body: bytes) -> bytes:
+    asked = sorted((k, v) for k, v in visit.request.query_params.multi_items() if k not in _NOT_THE_QUESTION)
+    scope = msgspec.json.encode([visit.request.url.path, visit.viewer.recipient.name, asked])
+    return hmac.new(visit.tower.key, b"cursor\0" + scope + b"\0" + body, hashlib.sha256).digest()[:16]

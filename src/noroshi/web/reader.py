@@ -1,0 +1,196 @@
+"""Reading without blocking: one snapshot all requests share, what each recipient sees of it, and their answers.
+
+The lake is looked at most once a second; whoever looks first makes the new snapshot while the others go on with the old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from noroshi.model.errors import NoroshiError
+from noroshi.web.errors import Forbidden
+
+if TYPE_CHECKING:
+    from noroshi.ask.pivot import Own, Pivots
+    from noroshi.config import Config
+    from noroshi.lake.handle import Lake
+    from noroshi.lake.snapshot import Snapshot
+    from noroshi.lake.state import State
+    from noroshi.share.gate import View
+    from noroshi.share.marking import Recipient
+
+EVERY_S = 1.0
+"""How often the lake is looked at."""
+_TICK_NS = 50_000_000
+"""Two commits so close may bear one time in a file system: such a time does not count as known."""
+KEPT_BYTES = 64 << 20
+"""Answers kept of one moment and recipient."""
+KEPT_ONE = 4 << 20
+"""The longest answer that is kept."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Bytes made once for a question at one moment, with the tag that is theirs alone."""
+
+    body: bytes
+    type: str
+    etag: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def answer(body: bytes, media: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """With its tag: a digest of what is told and nothing else, so that it tells of nothing that is hidden."""
+    return Answer(body, media, '"' + hashlib.sha256(body).hexdigest()[:32] + '"', headers)
+
+
+@dataclass
+class Seen:
+    """What one recipient sees of one moment; shared by all who have that view."""
+
+    view: View
+    config: Config
+    _pivots: Pivots | None = None
+    _days: tuple[date, date] | bool | None = False
+    _answers: OrderedDict[tuple[str, ...], Answer] = field(default_factory=OrderedDict)
+    _kept: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def shot(self) -> Snapshot:
+        """For questions whose answers are not masked. Raises Forbidden when this view is masked."""
+        if not self.view.plain:
+            raise Forbidden(
+                f"the view of {self.view.recipient.name} is anonymised, which this question cannot be",
+                todo="Ask for findings, or ask an administrator for another view.",
+            )
+        return self.view.shot
+
+    def pivots(self) -> Pivots:
+        """Answers to `pivot`; what many of them share is kept. Raises Forbidden when this view is masked."""
+        from noroshi.ask.pivot import Pivots
+
+        shot = self.shot
+        with self._lock:
+            if self._pivots is None:
+                outside = bool(self.view.telescopes)
+                self._pivots = Pivots(
+                    shot, _own(self.config, outside), restricted=True, unseen=self.view.telescopes
+                )
+            return self._pivots
+
+    def days(self) -> tuple[date, date] | None:
+        """First and last UTC day with anything they see; None when there is nothing."""
+        if isinstance(self._days, bool):
+            row = self.view.shot.sql("SELECT min(day) AS first, max(day) AS last FROM links").to_pylist()[0]
+            self._days = (row["first"], row["last"]) if row["first"] else None
+        return self._days
+
+    def remember(self, key: tuple[str, ...], make: Callable[[], Answer]) -> Answer:
+        """The answer to a question at this moment, made once."""
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return self._answers[key]
+        made = make()
+        if len(made.body) <= KEPT_ONE:
+            with self._lock:
+                if key not in self._answers:
+                    self._answers[key] = made
+                    self._kept += len(made.body)
+                while self._kept > KEPT_BYTES:
+                    self._kept -= len(self._answers.popitem(last=False)[1].body)
+        return made
+
+
+class Reader:
+    """The lake as it is now, for those who ask. Safe to share between threads."""
+
+    def __init__(
+        self, lake: Lake, config: Config, state: State, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.lake, self.config, self.state = lake, config, state
+        self._clock = clock
+        self._looked = float("-inf")
+        self._known: tuple[int, ...] = (-1,)
+        self._shot: Snapshot | None = None
+        self._seen: dict[Recipient, Seen] = {}
+        self.generation = 0
+        """Counts the snapshots taken: two equal numbers are one moment."""
+        self._lock, self._looking = threading.Lock(), threading.Lock()
+
+    def shot(self) -> Snapshot:
+        """The newest snapshot, unrestricted: for this class and the events it makes, never for an answer."""
+        due = self._shot is None or self._clock() - self._looked >= EVERY_S
+        # Whoever comes while another looks goes on with what there is; at the very first all wait.
+        if due and self._looking.acquire(blocking=self._shot is None):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
+        assert self._shot is not None
+        return self._shot
+
+    def renew(self) -> None:
+        """Looks now: called by who has just written, so that they read what they wrote."""
+        with self._looking:
+            self._look(always=True)
+
+    def _look(self, *, always: bool = False) -> None:
+        from noroshi.lake.version import version
+
+        if not always and self._shot is not None and self._clock() - self._looked < EVERY_S:
+            return
+        found = version(self.lake)
+        if found != self._known or self._shot is None or always:
+            try:
+                shot = self.lake.snapshot()
+            except NoroshiError:
+                if self._shot is None:
+                    raise
+                self._looked = self._clock()  # what there was is still right; it is tried again in a second
+                return
+            with self._lock:
+                self._shot, self._seen = shot, {}
+                self.generation += 1
+            fresh = max(found) > time.time_ns() - _TICK_NS
+            self._known = (-1,) if fresh else found
+        self._looked = self._clock()
+
+    def seen(self, to: Recipient) -> Seen:
+        """What a recipient sees now."""
+        from noroshi.work.gate import open_view
+
+        shot = self.shot()
+        with self._lock:
+            found = self._seen.get(to) if shot is self._shot else None
+        if found is None:
+            view = open_view(self.lake, self.config, to, shot=shot)
+            made = Seen(view, self.config)
+            with self._lock:
+                found = self._seen.setdefault(to, made) if shot is self._shot else made
+        return found
+
+    def view(self, to: Recipient, now: datetime | None = None) -> View:
+        """The same as a view with the clock of this request."""
+        return replace(self.seen(to).view, now=now or datetime.now(UTC))
+
+
+def _own(config: Config, outside: bool) -> Own:
+    from pathlib import Path
+
+    from noroshi.ask.pivot import Own
+
+    where = config.path.parent if config.path else Path()
+    country, network = (str(where / p) if p else "" for p in (config.context.country, config.context.network))
+    if outside:
+        return Own(country=country, network=network)
+    telescopes = tuple((t.name, tuple(t.prefixes)) for t in config.telescopes)
+    return Own(config.own, telescopes, country, network)

@@ -1,0 +1,106 @@
+"""A watchtower for tests: a small real lake, made once, and servers on it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from noroshi import config as configuration
+from noroshi.config import Config
+from noroshi.lake.handle import Lake
+from noroshi.lake.state import State
+from noroshi.lake.state.users import User
+from noroshi.web.app import make
+from noroshi.web.options import Options
+from noroshi.web.security.passwords import hashed
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+PASSWORD = "correct horse battery"
+
+
+def build(folder: Path) -> Lake:
+    """A lake of the bundled samples, analysed."""
+    from noroshi.work.analyse import analyse
+    from noroshi.work.demo import captures, evidence
+    from noroshi.work.ingest import ingest
+
+    lake = Lake.open(folder)
+    config = config_of()
+    ingest(lake, [*captures(SAMPLES), *evidence(SAMPLES)], config=config)
+    analyse(lake, config=config)
+    return lake
+
+
+def config_of() -> Config:
+    """The configuration of the samples."""
+    return configuration.load(SAMPLES / "noroshi.toml")
+
+
+@contextlib.contextmanager
+def client(lake: Lake, state: State, config: Config | None = None, **options: Any) -> Iterator[TestClient]:
+    """A client of an application in process; `open` unless told otherwise."""
+    chosen = replace(Options(open=True, rate=0), **options)
+    app = make(lake, config or config_of(), state, chosen)
+    base = f"{'https' if chosen.tls else 'http'}://127.0.0.1:8642"
+    with TestClient(app, base_url=base, follow_redirects=False, client=("127.0.0.1", 50000)) as made:
+        yield made
+
+
+def add_user(state: State, name: str, role: str, recipient: str = "own") -> str:
+    """A user with PASSWORD; an API key of theirs."""
+    state.users.add(User(name, role, recipient, _hash()))
+    return state.tokens.issue("user", name)[1]
+
+
+_HASHES: list[str] = []
+
+
+def _hash() -> str:
+    if not _HASHES:
+        _HASHES.append(hashed(PASSWORD))
+    return _HASHES[0]
+
+
+def token(client: TestClient, path: str = "/signin") -> str:
+    """The CSRF token of a page."""
+    found = re.search(
+        r'<meta name="csrf" content="([0-9a-f]+)">', client.get(path, headers={"accept": "text/html"}).text
+    )
+    assert found, "the page carries no token"
+    return found[1]
+
+
+def sign_in(client: TestClient, name: str) -> None:
+    """Signs in as a user added by add_user."""
+    form = {"csrf": token(client), "name": name, "password": PASSWORD}
+    assert client.post("/signin", data=form).status_code == 303
+
+
+@contextlib.contextmanager
+def served(lake: Lake, state: State, config: Config | None = None, **options: Any) -> Iterator[str]:
+    """The address of a real server on a free loopback port, in a thread."""
+    from noroshi.web.serve import bound, server
+
+    chosen = replace(Options(open=True, rate=0, port=0), **options)
+    app = make(lake, config or config_of(), state, chosen)
+    sock = bound(chosen)
+    running = server(app, chosen)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the server did not stop"
