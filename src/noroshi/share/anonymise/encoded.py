@@ -183,7 +183,7 @@ def printed(raw: bytes) -> Iterator[str]:
 def folded(text: str) -> str:
     """`text` in its plainest form: compatibility forms and digits of all scripts as ASCII, nothing invisible."""
     out = []
-    for char in unicodedata.normalize("NFKC", text):
+    for char in unicodedata.normalize("NFKC", text.replace("。", ".")):
         if char.isascii():
             out.append(char)
         elif unicodedata.category(char) not in ("Cf", "Mn"):

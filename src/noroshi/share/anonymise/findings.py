@@ -17,6 +17,8 @@ from noroshi.share.anonymise.classes import EVIDENCE, VICTIM_KINDS
 if TYPE_CHECKING:
     from noroshi.share.anonymise.masking import Masking
 
+_WORDLIKE: Final = re.compile(r"[A-Za-z0-9.:\-_]")
+_GOES_ON: Final = re.compile(r"[A-Za-z0-9/\-_]|[.:][0-9A-Za-z]")
 DEEPEST: Final = 32
 """Levels of evidence that are looked at; what lies deeper is left out."""
 _PORTS: Final = frozenset(("port", "ports", "src_port", "dst_port", "src_ports", "dst_ports"))
@@ -43,7 +45,8 @@ def masked(mask: Masking, finding: Finding) -> Finding | None:
     evidence = Evidence(mask, changed).masked(finding.evidence)
     first, last = _time(mask, finding.first_seen), _time(mask, finding.last_seen)
     runs = () if mask.hides("record-id") else finding.runs
-    summary = {k: said(mask, v, changed) for k, v in finding.summary.items()}
+    open_ = (subject.value, scope) if scope else (subject.value,)
+    summary = {k: said(mask, v, changed, open_) for k, v in finding.summary.items()}
     parts = (subject, scope, evidence, first, last, runs, summary)
     if parts == (finding.subject, finding.scope, finding.evidence, finding.first_seen, finding.last_seen,
                  finding.runs, finding.summary):  # fmt: skip
@@ -85,6 +88,8 @@ def _alone(mask: Masking, kind: str, value: str, *, victim: bool, own: bool) -> 
     """True when the class of the subject may only leave among k: a finding stands for one."""
     from noroshi.model import address
 
+    if all(rule.k < 2 for rule in mask.rules.values()):
+        return False
     low, _ = address.prefix_range(value)
     return mask.rules[mask.values.field_of(low, victim=victim, own=own)].k > 1
 
@@ -111,16 +116,34 @@ def times(mask: Masking, text: str) -> str:
     return _TIME.sub(coarser, text)
 
 
-def said(mask: Masking, text: str, changed: dict[str, str]) -> str:
-    """A sentence of ours: first what was masked elsewhere in the finding, the longest first, then what a text hides."""
+def said(mask: Masking, text: str, changed: dict[str, str], open_: tuple[str, ...] = ()) -> str:
+    """A sentence of ours: first what was masked elsewhere in the finding, the longest first, then what a text hides.
+    open_: values in it that stay, or are masked already."""
     for old in sorted(changed, key=len, reverse=True):
-        if old in text:
-            text = re.sub(
-                rf"(?<![A-Za-z0-9.:]){re.escape(old)}(?![A-Za-z0-9]|[.:][0-9a-f])",
-                lambda m: changed[m[0]],
-                text,
-            )
-    return times(mask, mask.scrubber.text(text))
+        text = _instead(text, old, changed[old])
+    if not open_:
+        return times(mask, mask.scrubber.text(text))
+    clear = text
+    for known in open_:  # what stays is known: most sentences hold nothing else that is worth a look
+        clear = _instead(clear, known, " ")
+    return times(mask, text if mask.scrubber.clean(clear) else mask.scrubber.text(text))
+
+
+def _instead(text: str, old: str, new: str) -> str:
+    """`text` with `new` for `old` wherever it stands as a whole: 192.0.2.1 does not in 192.0.2.10."""
+    at = text.find(old)
+    if at < 0 or not old:
+        return text
+    out: list[str] = []
+    done = 0
+    while at >= 0:
+        end = at + len(old)
+        before, after = text[at - 1 : at], text[end : end + 2]
+        whole = not _WORDLIKE.match(before) and not _GOES_ON.match(after)
+        out += (text[done:at], new if whole else old)
+        done = end
+        at = text.find(old, end)
+    return "".join((*out, text[done:]))
 
 
 class Evidence:

@@ -22,9 +22,33 @@ if TYPE_CHECKING:
 
 DEEPEST: Final = 2
 """How often what was decoded is decoded again: base64 of an URL-encoded address."""
-_SHORT: Final = 600
+_SHORT: Final = 120
 """Characters of texts that are remembered with their answer."""
-_HINT: Final = re.compile(r"[0-9@%\\&=.:]|[A-Za-z0-9+/_\-]{6}|[^\x00-\x7f]")
+_SUSPECT: Final = tuple(
+    re.compile(p)
+    for p in (
+        r"[@%\\&=\[{<]",  # escapes, mail, defanged signs
+        r"[^\x00-\x7f、。「」『』（）・ー〜\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]",
+        r"::|--|__",
+        r"[0-9]{5}|0[xX][0-9A-Fa-f]",
+        # four numbers or pairs of digits with the same sign between
+        r"[0-9][ ]?([.\-_,x:/ ])[ ]?(?:0[xX])?[0-9A-Fa-f]{1,4}[ ]?\1[ ]?(?:0[xX])?[0-9A-Fa-f]{1,4}[ ]?\1",
+        r"[0-9A-Fa-f]{2}([ :\-,])(?:[0-9A-Fa-f]{2}\1){2}",
+        r"[0-9A-Fa-f]{1,4}([:_\-])(?:[0-9A-Fa-f]{1,4}\1){3}",
+        r"[A-Za-z0-9_\-]\.[A-Za-z]|\.[0-9A-Fa-f]\.|://",  # names, nibbles of ip6.arpa
+        r"[0-9A-Za-z]。[0-9A-Za-z]|[(（][ ]?(?:\.|:|[dD][oO][tT]|[aA][tT])|\b[dD][oO][tT]\b",
+        r"\bA[Ss][0-9]",
+        # hexadecimal and base64: seven or more letters and digits that are no word
+        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z_\-]*[0-9A-Z+/]|(?<=[0-9+/]))",
+    )
+)
+"""What every form of an address, name or indicator has one of. Most sentences have none and are left at that."""
+_HARMLESS: Final = re.compile(
+    r"(?<![^\s(（,、])(?:(?:tcp|udp|icmp|sctp)/[0-9]{1,5}|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]"
+    r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?Z?)?|CVE-[0-9]{4}-[0-9]{4,7})"
+    r"(?![A-Za-z0-9\-/:_+@%\\=]|[.][A-Za-z0-9])"
+)
+"""Ports, dates and CVEs between spaces: the commonest things in a sentence that look like more than they are."""
 _LEAST_WORD: Final = 3
 Span = tuple[int, int, str]
 
@@ -37,7 +61,7 @@ class Scrubber:
         self.values = values
         self._words = {w.lower(): said for w, said in words.items() if len(w.strip()) >= _LEAST_WORD}
         self._names = self._pattern()
-        self._short = lru_cache(maxsize=1 << 15)(self._scrub)
+        self._short = lru_cache(maxsize=1 << 15)(self._looked)
         self._piece = lru_cache(maxsize=1 << 15)(self._hidden_in)
         self.idle = not self._names and not any(map(values.hides, _TEXT_FIELDS))
         """True when nothing that is found in text is hidden."""
@@ -45,9 +69,18 @@ class Scrubber:
     def text(self, text: str, *, dense: bool = False) -> str:
         """The text without what is hidden; itself when nothing is. dense: it holds bytes (payloads, samples), so
         that binary addresses are looked for anywhere in hexadecimal and base64."""
-        if self.idle or not _HINT.search(text):
+        if self.idle:
             return text
-        return self._short(text, dense, 0) if len(text) <= _SHORT else self._scrub(text, dense, 0)
+        return self._short(text, dense) if len(text) <= _SHORT else self._looked(text, dense)
+
+    def _looked(self, text: str, dense: bool) -> str:
+        return text if self.clean(text) else self._scrub(text, dense, 0)
+
+    def clean(self, text: str) -> bool:
+        """True when the text has nothing that could be hidden; False tells nothing."""
+        if self._names and self._names.search(text):
+            return False
+        return not _suspect(text) or not _suspect(_HARMLESS.sub(" ", text))
 
     def _scrub(self, text: str, dense: bool, depth: int) -> str:
         out = self._once(text, dense, depth)
@@ -175,7 +208,7 @@ class Scrubber:
 
     def _hidden_in(self, text: str, dense: bool, depth: int) -> bool:
         """True when a decoded text holds something hidden."""
-        return bool(_HINT.search(text)) and self._scrub(text, dense, depth) != text
+        return not self.clean(text) and self._scrub(text, dense, depth) != text
 
     def _hidden(self, packed: bytes) -> str:
         """The class of an address that is hidden by what it is, not by its role; else empty. Private and special
@@ -209,6 +242,10 @@ _TEXT_FIELDS: Final = (
     "own-address", "telescope-address", "private-address", "special-address", "other-address", "own-domain",
     "other-domain", "url", "e-mail", "asn", "hash", "host-key", "credential",
 )  # fmt: skip
+
+
+def _suspect(text: str) -> bool:
+    return any(p.search(text) for p in _SUSPECT)
 
 
 def _replaced(text: str, spans: list[Span]) -> str:
