@@ -124,6 +124,7 @@ class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
         "vacuum",
         "retain",
         "verify",
+        "pull",
     ]
     name: str = ""
     every: str = ""
@@ -139,6 +140,16 @@ class JobEntry(msgspec.Struct, forbid_unknown_fields=True):
     out: str = ""
     standard: str = "stix"
     recipient: str = ""
+    kind: Literal["", "taxii", "misp-feed"] = ""
+    url: str = ""
+    collections: list[str] = []
+    hosts: list[str] = []
+    ca: str = ""
+    user_env: str = ""
+    password_env: str = ""
+    api_key_env: str = ""
+    api_key_header: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
+    max_mb: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 4096
 
 
 class File(msgspec.Struct, forbid_unknown_fields=True):
@@ -387,6 +398,23 @@ def _check_jobs(entries: list[JobEntry], where: str) -> None:
             raise ConfigError("lacks path", where=place, todo="Name the folder or file to read.")
         if e.do in ("report", "share") and not e.out:
             raise ConfigError("lacks out", where=place, todo="Name where to write.")
+        if e.do == "pull":
+            check_pull(e, place)
+
+
+def check_pull(e: JobEntry, place: str) -> None:
+    """Raises ConfigError unless a job to pull says what from where."""
+    if not e.kind:
+        raise ConfigError("lacks kind", where=place, todo='Write kind = "taxii" or kind = "misp-feed".')
+    if not re.fullmatch(r"https?://[^\s@]+", e.url):
+        todo = "Write url = \"https://host/path\"; names and passwords stand in environment variables."
+        raise ConfigError(f"{e.url!r} is no web address", where=place, todo=todo)
+    if bool(e.user_env) != bool(e.password_env):
+        raise ConfigError("names one of user_env and password_env", where=place, todo="Name both or neither.")
+    try:
+        parse_tlp(e.tlp or "clear")
+    except UsageError as error:
+        raise ConfigError(error.what, where=place, todo=error.todo) from error
 
 
 def _check_overlaps(telescopes: list[TelescopeEntry], where: str) -> None:

@@ -1,0 +1,141 @@
+"""The CSV beside a notice: columns of Shadowserver's reports, so that what reads those (IntelMQ, ...) reads these.
+
+One file per type of report, named by Shadowserver's rule `DATE-TYPE-NAME.csv`: infected hosts as
+`event4_honeypot_darknet`, sources at decoys as `event4_honeypot_brute_force`, victims of DoS as
+`event4_honeypot_ddos_target`, open Telnet as `scan_telnet`, other services as `device_id`, whose `tag` says what is
+wrong. Times are UTC, `YYYY-MM-DD hh:mm:ss.ffffff`. What saw it (`dst_ip`, `dst_asn`, ...) is always empty.
+Source of the columns: The Shadowserver Foundation, report_schema, 2026-03-24; seen again by a test.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from noroshi.model.finding import NAMESPACE
+from noroshi.share.notify.items import SERVICES, Item, Row, one_line
+
+_END = ("asn", "geo", "region", "city", "hostname", "naics", "sector")
+_DEVICE = ("device_vendor", "device_type", "device_model", "severity")
+_MEANT = ("public_source", "infection", "family", "tag", "application", "version", "event_id")
+_SRC, _DST = tuple(f"src_{n}" for n in _END), tuple(f"dst_{n}" for n in _END)
+_EVENT = (
+    "timestamp",
+    "protocol",
+    "src_ip",
+    "src_port",
+    *_SRC,
+    *_DEVICE,
+    "dst_ip",
+    "dst_port",
+    *_DST,
+    *_MEANT,
+)
+_SCAN = ("timestamp", "severity", "ip", "protocol", "port", "hostname", "tag", "asn", "geo", "region", "city", "naics",
+         "hostname_source", "sector")  # fmt: skip
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "event4_honeypot_darknet": (*_EVENT, "count"),
+    "event4_honeypot_brute_force": (*_EVENT, "service", "start_time", "end_time"),
+    "event4_honeypot_ddos_target": (
+        "timestamp", "protocol", "dst_ip", "dst_port", *_DST, *_DEVICE, "src_ip", "src_port", *_SRC,
+        "domain_source", *_MEANT, "dst_network", "dst_netmask", "attack", "duration",
+    ),
+    "scan_telnet": (*_SCAN, "banner"),
+    "device_id": (*_SCAN, "device_vendor", "device_type", "device_model", "device_version"),
+}  # fmt: skip
+"""Columns by type of report; the last ones of a type that we never fill are left out where its rule allows."""
+SEVERITY = {
+    "infected-host": "high", "decoy-intrusion": "high", "weak-credential": "high", "vulnerable-service": "medium",
+    "exposed-service": "medium", "dos-victim": "medium",
+}  # fmt: skip
+_FORMULA = re.compile(r"\s*[=+\-@\t\r|%]")
+"""What spreadsheets read as a formula (OWASP, CSV injection), spaces before it too."""
+
+
+def cell(value: Any) -> str:
+    """A value as a cell: on one line, and nothing a spreadsheet would run (a leading `'` is put before it)."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int | float):
+        return str(value)
+    text = one_line(str(value))
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def stamp(ts: datetime) -> str:
+    """As Shadowserver writes times: UTC, without a zone; with the microseconds."""
+    return ts.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def files(items: Sequence[Item], name: str) -> dict[str, bytes]:
+    """The files of a notice by name; name: what tells them apart, only its letters and digits are used."""
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        for of, row in _rows(item):
+            by_type.setdefault(of, []).append(row)
+    last = max((i.last_seen for i in items), default=datetime.min.replace(tzinfo=UTC)).date().isoformat()
+    tail = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "notice"
+    return {f"{last}-{of}-{tail}.csv": write(of, by_type[of]) for of in COLUMNS if of in by_type}
+
+
+def write(of: str, rows: Iterable[dict[str, Any]]) -> bytes:
+    """A report in UTF-8: header, then a line per row (RFC 4180)."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
+    writer.writerow(COLUMNS[of])
+    for row in rows:
+        writer.writerow([cell(row.get(c)) for c in COLUMNS[of]])
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _rows(item: Item) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(type, row) of each piece of evidence; of an item without any, one row from the item itself."""
+    rows = item.rows or (
+        Row(item.last_seen, item.subject, str(item.facts.get("protocol") or ""), None, None),
+    )
+    for row in rows:
+        yield _typed(item, row)
+
+
+def _typed(item: Item, row: Row) -> tuple[str, dict[str, Any]]:
+    common = {"timestamp": stamp(row.ts), "protocol": row.protocol, "severity": SEVERITY[item.kind],
+              "event_id": _event_id(item)}  # fmt: skip
+    asn = item.asn.removeprefix("AS")
+    if item.kind in SERVICES:
+        of = "scan_telnet" if row.what == "telnet" and item.kind != "vulnerable-service" else "device_id"
+        return of, common | {
+            "ip": item.subject, "port": row.port, "asn": asn, "geo": item.country, "tag": _tag(item),
+            "banner": row.banner,
+        }  # fmt: skip
+    if item.kind == "dos-victim":
+        return "event4_honeypot_ddos_target", common | {
+            "dst_ip": item.subject, "dst_port": row.port, "dst_asn": asn, "dst_geo": item.country, "tag": _tag(item),
+            "attack": item.facts.get("vector"), "duration": item.facts.get("duration_s"),
+        }  # fmt: skip
+    mine = {"src_ip": item.subject, "src_port": row.port or 0, "src_asn": asn, "src_geo": item.country,
+            "dst_port": row.other_port, "tag": _tag(item)}  # fmt: skip
+    if row.source == "decoy" or item.kind == "decoy-intrusion":
+        return "event4_honeypot_brute_force", common | mine | {
+            "service": row.what, "application": row.what, "start_time": stamp(item.first_seen),
+            "end_time": stamp(item.last_seen),
+        }  # fmt: skip
+    infection = "mirai" if item.facts.get("class") == "mirai" else ""
+    return "event4_honeypot_darknet", common | mine | {"infection": infection, "count": row.count}
+
+
+def _event_id(item: Item) -> str:
+    """The same for the same sighting. Not the finding's: that is a hash over the telescope's name too."""
+    name = "\0".join((item.operator, item.kind, item.subject, stamp(item.last_seen)))
+    return str(uuid.uuid5(NAMESPACE, f"notice\0{name}"))
+
+
+def _tag(item: Item) -> str:
+    cves = [str(v["id"]) for v in item.facts.get("vulnerabilities", ()) if "id" in v]
+    return ";".join([item.kind, *(c.lower() for c in cves)])
