@@ -90,6 +90,15 @@ class Profile:
         return f"{now.year:04d}-Q{(now.month + 2) // 3}" if self.epoch == "quarter" else "fixed"
 
 
+def said(rule: Rule, field: str) -> str:
+    """A rule in a few words: `truncate /24 /48`."""
+    more = {
+        "truncate": f" /{rule.v4} /{rule.v6}", "generalise": f" to the {rule.to}" if field == "time" else "",
+    }.get(rule.do, "")  # fmt: skip
+    group = f", {rule.k} alike" if rule.k else ""
+    return f"{rule.do}{more}{group}"
+
+
 def built_in() -> list[str]:
     """Names of the profiles that come with the package, from the strictest recipient to the own organisation."""
     return ["public", "community", "sector", "organisation", "person", "own"]

@@ -27,7 +27,7 @@ _SHORT: Final = 120
 _SUSPECT: Final = tuple(
     re.compile(p)
     for p in (
-        r"[@%\\&=\[{<]",  # escapes, mail, defanged signs
+        r"[@\\\[{<]|[%=][0-9A-Fa-f]{2}|&[#a-z]",  # escapes, mail, defanged signs
         r"[^\x00-\x7f、。「」『』（）・ー〜\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]",
         r"::|--|__",
         r"[0-9]{5}|0[xX][0-9A-Fa-f]",
@@ -39,12 +39,12 @@ _SUSPECT: Final = tuple(
         r"[0-9A-Za-z]。[0-9A-Za-z]|[(（][ ]?(?:\.|:|[dD][oO][tT]|[aA][tT])|\b[dD][oO][tT]\b",
         r"\bA[Ss][0-9]",
         # hexadecimal and base64: seven or more letters and digits that are no word
-        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z_\-]*[0-9A-Z+/]|(?<=[0-9+/]))",
+        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z+/_\-]*[0-9A-Z]|(?<=[0-9]))",
     )
 )
 """What every form of an address, name or indicator has one of. Most sentences have none and are left at that."""
 _HARMLESS: Final = re.compile(
-    r"(?<![^\s(（,、])(?:(?:tcp|udp|icmp|sctp)/[0-9]{1,5}|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]"
+    r"(?<![A-Za-z0-9./:_+@%\\=\-])(?:(?:tcp|udp|icmp|sctp)/[0-9]{1,5}|[0-9]{1,5}/(?:TCP|UDP|ICMP)|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]"
     r"(?:[T ][0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?Z?)?|CVE-[0-9]{4}-[0-9]{4,7})"
     r"(?![A-Za-z0-9\-/:_+@%\\=]|[.][A-Za-z0-9])"
 )
