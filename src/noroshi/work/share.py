@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noroshi.lake.state import State
-from noroshi.share import stix
 from noroshi.work.gate import exported, open_view, withheld
 from noroshi.work.gate import recipient as named
 
 if TYPE_CHECKING:
     from noroshi.config import Config
     from noroshi.lake.handle import Lake
+    from noroshi.share.stix.emit import Options
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,15 @@ class Shared:
     findings: int
     objects: int
     size: int
+    """Bytes, of all files together."""
     withheld: dict[str, int] = field(default_factory=dict)
     """Findings the recipient is not given, by reason: for the person at the keyboard, never exported."""
+    files: tuple[Path, ...] = ()
+    """Where they stand; none for standard output."""
+    upgraded: int = 0
+    """Imported objects that were STIX 2.0 and went out as 2.1."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Imported objects that went out not at all, by reason."""
 
 
 def share_stix(
@@ -37,6 +43,8 @@ def share_stix(
     config: Config,
     recipient: str,
     path: Path,
+    options: Options | None = None,
+    split: int = 0,
     since: datetime | None = None,
     producer: str = "",
     state: State | None = None,
@@ -44,25 +52,29 @@ def share_stix(
 ) -> Shared:
     """Writes what `recipient` may see as a STIX 2.1 bundle to `path` (`-`: standard output).
 
-    The file appears whole or not at all, and only after the audit log has been told by whom (`who`).
-    RED goes into a file that a person at the command line names, and nowhere else. Raises UsageError for an
-    unknown recipient.
+    options: what goes out beside findings; `since` and `producer` stand for those of a plain one. split: objects in a
+    file at most, which are then called NAME.0001.json, ... All files appear whole or not at all, and only after the
+    audit log has been told by whom (`who`). RED goes into a file that a person at the command line names, and
+    nowhere else. Raises UsageError for an unknown recipient.
     """
+    from noroshi.share.stix.emit import Options, Tally, emit
+    from noroshi.share.stix.write import staged
+
     state = state or State(lake.path)
     by_hand = who.startswith("cli:") and str(path) != "-"
     shot = lake.snapshot()
     view = open_view(lake, config, named(recipient, state), shot=shot, machine=not by_hand)
-    found = view.findings(since=since)
-    objects = stix.objects(found, producer=producer, name_telescopes=not view.outside)
-    body = stix.encode(objects)
-    rest = withheld(view, shot, since=since)
-    exported(state, who, view, "stix", len(found), path=str(path), objects=len(objects), withheld=rest)
-    if str(path) == "-":
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-    else:
-        write_whole(path, body)
-    return Shared(len(found), len(objects), len(body), rest)
+    asked, tally = options or Options(producer=producer, since=since), Tally()
+    with staged(path, emit(view, asked, tally), split) as stage:
+        rest = withheld(view, shot, since=asked.since, kinds=asked.kinds)
+        exported(
+            state, who, view, "stix", tally.findings, path=str(path), objects=tally.objects, withheld=rest,
+            files=len(stage.parts), facts=asked.facts, imported=asked.imported,
+        )  # fmt: skip
+        files = tuple(stage.publish())
+    return Shared(
+        tally.findings, tally.objects, stage.size, rest, files, tally.upgraded, dict(sorted(tally.left_out.items()))
+    )  # fmt: skip
 
 
 def write_whole(path: Path, body: bytes) -> None:

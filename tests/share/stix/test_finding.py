@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from noroshi.model.tlp import Tlp
 from noroshi.share import stix
-from noroshi.share.stix.shared import TLP_IDS, sco_id
+from noroshi.share.stix.ids import sco_id
+from noroshi.share.stix.observables import pattern
+from noroshi.share.stix.shared import TLP_IDS
 from tests.support.findings import NOON, finding, one_of_each
 from tests.support.stix import errors, parse
 
@@ -110,7 +112,7 @@ def test_indicator_ages() -> None:
 
 
 def test_prefix_pattern() -> None:
-    assert stix.pattern(finding(value="192.0.2.0/24").subject) == "[ipv4-addr:value ISSUBSET '192.0.2.0/24']"
+    assert pattern("prefix", "192.0.2.0/24") == "[ipv4-addr:value ISSUBSET '192.0.2.0/24']"
 
 
 @pytest.mark.parametrize("packets", [0, -3, 10**18, float("inf"), True, "many", None])

@@ -1,5 +1,52 @@
-"""STIX 2.1 out: what a view holds as objects (`emit`) and as bundles (`write`)."""
+"""STIX 2.1 out: what a view holds as objects (`emit.emit`) and as bundles (`write.staged`)."""
 
-from noroshi.share.stix.finding import bundle, encode, objects, pattern
+from __future__ import annotations
 
-__all__ = ["bundle", "encode", "objects", "pattern"]
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noroshi.model.finding import Finding
+
+
+def bundle(
+    findings: Iterable[Finding], *, producer: str = "", name_telescopes: bool = False, tlp1: bool = False
+) -> bytes:
+    """Findings alone as a STIX 2.1 bundle in JSON, with a newline at its end; the same for any order of them.
+
+    findings: what the recipient may see, by their view. producer: name of the organisation that made them, else they
+    are Noroshi's. name_telescopes: whether the configured names of telescopes are told.
+    """
+    from noroshi.share.stix.emit import from_findings
+    from noroshi.share.stix.finding import Names
+    from noroshi.share.stix.write import to_file
+
+    out = io.BytesIO()
+    ordered = sorted(findings, key=lambda f: (f.first_seen, f.kind, f.subject.value, f.id, f.tlp.rank))
+    to_file(from_findings(ordered, Names(producer, name_telescopes, tlp1)), out)
+    return out.getvalue()
+
+
+def objects(
+    findings: Iterable[Finding], *, producer: str = "", name_telescopes: bool = False
+) -> list[dict[str, Any]]:
+    """The objects of `bundle`."""
+    import msgspec
+
+    made = msgspec.json.decode(bundle(findings, producer=producer, name_telescopes=name_telescopes))
+    return list(made["objects"])
+
+
+def encode(objects: list[dict[str, Any]]) -> bytes:
+    """A bundle of these objects, with an id made from them."""
+    import msgspec
+
+    from noroshi.share.stix.write import Bundle
+
+    out = io.BytesIO()
+    made = Bundle(out)
+    for thing in objects:
+        made.add(msgspec.json.encode(thing))
+    made.close()
+    return out.getvalue()

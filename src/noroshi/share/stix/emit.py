@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from noroshi.model.finding import Finding
+from noroshi.model.tlp import Tlp
+from noroshi.share.stix import imported, stored
+from noroshi.share.stix.finding import COUNT_LIMIT, Names, Told
+from noroshi.share.stix.ids import object_id
+from noroshi.share.stix.seen import Seen
+from noroshi.share.stix.shared import (
+    EXTENSION,
+    OBSERVATION,
+    STANDARD,
+    extension_definition,
+    observation_definition,
+    standard_marking,
+)
+from noroshi.share.stix.techniques import MITRE
+from noroshi.share.stix.text import stamp
+
 if TYPE_CHECKING:
     from noroshi.share.gate import View
+
+Object = dict[str, Any]
+
+TOGETHER = 2000
+"""Findings that are written together: one question about what others say of their subjects."""
+_REPEATED = frozenset(("identity", "vulnerability", "malware")) | imported.OBSERVABLES
+"""Types of objects that several findings share."""
 
 
 class Emitted(msgspec.Struct, frozen=True, gc=False):
@@ -35,7 +60,7 @@ class Options:
     since: datetime | None = None
     """Only findings and facts that lasted until then."""
     tlp1: bool = False
-    """Markings of TLP 1 (AMBER+STRICT becomes RED)."""
+    """Markings of TLP 1 (AMBER+STRICT becomes RED); also when the recipient is known to read no other."""
     facts: bool = False
     """What was observed as well: darknet sources, visits to decoys, services."""
     imported: bool = True
@@ -48,22 +73,175 @@ class Tally:
 
     findings: int = 0
     objects: int = 0
-    left_out: dict[str, int] = field(default_factory=dict)
-    """Imported objects that are no STIX 2.1 and cannot be made it, and the like, by reason."""
+    upgraded: int = 0
+    """Imported objects that were STIX 2.0 and went out as 2.1."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Imported objects that went out not at all, by reason."""
 
 
 def emit(view: View, options: Options | None = None, tally: Tally | None = None) -> Iterator[Emitted]:
-    """The objects of a view, each (id, version) once, what is referred to before what refers to it.
+    """The objects of a view, each (id, version) once: definitions before what they define, findings, facts, then
+    what others made, relationships and sightings last.
 
-    A function of the view alone: the same view gives the same objects in the same order, byte for byte.
-    `tally` counts along. Raises LakeError when the store fails.
+    A function of the view alone: the same view gives the same objects in the same order, byte for byte. `tally`
+    counts along. Memory is bounded by the findings, not by facts or imported objects. Raises LakeError when the
+    store fails.
     """
-    from noroshi.share.stix.finding import objects
-
     options, tally = options or Options(), tally if tally is not None else Tally()
+    known = stored.patterns(view) if options.imported else {}
+    names = Names(
+        options.producer,
+        not view.outside,
+        options.tlp1 or view.recipient.tlp1,
+        known | MITRE if known else MITRE,
+    )
+    stream = Stream(names, tally)
     found = view.findings(kinds=options.kinds, since=options.since)
     tally.findings = len(found)
-    for thing in objects(found, producer=options.producer, name_telescopes=not view.telescopes):
-        tally.objects += 1
-        version = thing.get("modified") or thing.get("created") or ""
-        yield Emitted(thing["id"], thing["type"], version, msgspec.json.encode(thing, order="sorted"))
+    # Under a mask our ids are of made-up values, and what others say of those is about somebody else.
+    theirs = view if options.imported and view.plain and stored.has_observables(view) else None
+    yield from stream.findings(found, theirs)
+    yield from stream.revoked(stored.withdrawn(view, options.kinds, options.since))
+    if options.facts:
+        from noroshi.share.stix.facts import facts
+
+        yield from stream.put(facts(view, names, options.since))
+    if options.imported:
+        yield from stream.imported(stored.objects(view))
+        yield from stream.imported(stored.relations(view))
+        yield from stream.sightings(view)
+
+
+def from_findings(findings: Iterable[Finding], names: Names | None = None) -> Iterator[Emitted]:
+    """The objects of findings alone."""
+    yield from Stream(names or Names(), Tally()).findings(list(findings), None)
+
+
+class Stream:
+    """Writes objects, each once, with the definitions they refer to before them."""
+
+    def __init__(self, names: Names, tally: Tally) -> None:
+        self.names, self.tally = names, tally
+        self.seen = Seen()
+        self.markings: set[str] = set()
+        self.declared: set[str] = set()
+        self.encode = msgspec.json.Encoder().encode
+
+    def findings(self, found: list[Finding], theirs: View | None) -> Iterator[Emitted]:
+        """What findings become. theirs: the view, when others described observables in it."""
+        # Always there, so that a bundle with nothing to tell is one that every reader accepts.
+        yield from self._once(self.names.identity)
+        least: dict[tuple[str, str], Tlp] = {}
+        for f in found:
+            key = f.subject.kind, f.subject.value
+            if key not in least or f.tlp.rank < least[key].rank:
+                least[key] = f.tlp
+        for start in range(0, len(found), TOGETHER):
+            things: Iterable[Object] = (
+                thing
+                for f in found[start : start + TOGETHER]
+                for thing in Told(f, self.names, False, least[f.subject.kind, f.subject.value]).objects()
+            )
+            yield from self.put(self._described(list(things), theirs) if theirs else things)
+
+    def revoked(self, found: Iterable[Finding]) -> Iterator[Emitted]:
+        """What was made of findings that were taken back, as revoked; observables stay what they are."""
+        for f in found:
+            yield from self.put(t for t in Told(f, self.names, True).objects() if "revoked" in t)
+
+    def put(self, things: Iterable[Object]) -> Iterator[Emitted]:
+        """Our own objects."""
+        for thing in things:
+            kind = thing["type"]
+            if kind in _REPEATED and not self.seen.add(thing["id"]):
+                continue
+            if "extensions" in thing:
+                yield from self._declare(thing["extensions"])
+            refs = thing.get("object_marking_refs")
+            if refs and refs[0] not in self.markings:
+                yield from self._define(refs)
+            self.tally.objects += 1
+            yield Emitted(thing["id"], kind, thing.get("modified", ""), self.encode(thing))
+
+    def imported(self, found: Iterable[stored.Stored]) -> Iterator[Emitted]:
+        """What others made: each version once, and nothing under an id of ours."""
+        last, versions = "", set[str]()
+        for one in found:
+            if one.id in STANDARD:
+                yield from self._define([one.id])
+                continue
+            if one.thing is None:
+                self.tally.left_out["no JSON" if not one.readable else "masked away by the profile"] += 1
+                continue
+            try:
+                thing, upgraded = imported.prepare(one.thing, one.tlp, self.names.tlp1)
+                body = self.encode(thing)
+            except (imported.NoStixError, UnicodeError, RecursionError) as e:
+                self.tally.left_out[str(e) if isinstance(e, imported.NoStixError) else "no JSON"] += 1
+                continue
+            kind, version = thing["type"], imported.version(thing)
+            id_ = thing["id"]
+            if id_ != last:
+                last, versions = id_, set()
+            # 12:00:00.000Z and 12:00:00Z are one time.
+            mark = version.rstrip("Z").rstrip("0").rstrip(".")
+            if mark in versions or (kind in _REPEATED and not versions and not self.seen.add(id_)):
+                continue
+            versions.add(mark)
+            self.tally.upgraded += upgraded
+            yield from self._define(imported.markings(thing))
+            self.tally.objects += 1
+            yield Emitted(id_, kind, version, body)
+
+    def sightings(self, view: View) -> Iterator[Emitted]:
+        """That we saw what others warn of: under the id of their indicator."""
+        sensor = self.names.sensor("sensors")
+        for one in stored.seen(view):
+            times = {"first_seen": stamp(one.first), "last_seen": stamp(one.last)}
+            masked = view.mask.object({
+                "type": "sighting", "spec_version": "2.1",
+                "id": object_id("sighting", one.indicator, one.tlp.value, *self.names.salt),
+                "created": times["first_seen"], "modified": times["last_seen"],
+                "created_by_ref": self.names.creator, "object_marking_refs": [self.names.marks[one.tlp]], **times,
+                "count": min(one.count, COUNT_LIMIT), "sighting_of_ref": one.indicator,
+                "where_sighted_refs": [sensor["id"]],
+            })  # fmt: skip
+            if masked is not None:
+                yield from self.put((sensor, masked))
+
+    def _described(self, things: list[Object], view: View) -> Iterator[Object]:
+        """The same, but observables as others described them, where they did: the same thing with more told."""
+        ours = {t["id"]: t for t in things if t["type"] in imported.OBSERVABLES and t["id"] not in self.seen}
+        found = stored.observables(view, ours) if ours else {}
+        better: dict[str, Object] = {}
+        for id_, one in found.items():
+            own, theirs = ours[id_], one.thing or {}
+            # Whoever writes another value under our id is not believed.
+            if all(
+                theirs.get(k) == v for k, v in own.items() if k not in ("object_marking_refs", "spec_version")
+            ):
+                try:
+                    better[id_] = imported.prepare(theirs, one.tlp, self.names.tlp1)[0]
+                except imported.NoStixError:
+                    continue
+        for thing in things:
+            yield better.get(thing["id"], thing)
+
+    def _once(self, thing: Object) -> Iterator[Emitted]:
+        if self.seen.add(thing["id"]):
+            self.tally.objects += 1
+            yield Emitted(thing["id"], thing["type"], thing.get("modified", ""), self.encode(thing))
+
+    def _define(self, refs: Iterable[str]) -> Iterator[Emitted]:
+        for ref in refs:
+            if ref in STANDARD and ref not in self.markings:
+                self.markings.add(ref)
+                thing = standard_marking(ref)
+                self.tally.objects += 1
+                yield Emitted(ref, thing["type"], thing["created"], self.encode(thing))
+
+    def _declare(self, extensions: Object) -> Iterator[Emitted]:
+        for ref, made in ((EXTENSION, extension_definition), (OBSERVATION, observation_definition)):
+            if ref in extensions and ref not in self.declared:
+                self.declared.add(ref)
+                yield from self._once(made(self.names.creator))
