@@ -39,6 +39,8 @@ def _holding(shot: Snapshot, column: str, value: str) -> list[Finding]:
     for row in newest.values():
         if row["withdrawn"] or not _may_see(shot, row):
             continue
+        if shot.told_runs is not None:
+            row["runs"] = [r for r in row["runs"] if r in shot.told_runs]
         finding = from_row(row)
         if finding.id not in best or finding.tlp.rank > best[finding.id].tlp.rank:
             best[finding.id] = finding

@@ -76,6 +76,7 @@ class Links:
         self._unread: list[DataFile] = []
         """Files without heads, or of which the reader may not see all."""
         limited = shot._limits.tlp is not None or shot._limits.runs is not None or bool(shot._horizon.tables)
+        self._told = shot._limits.tlp is not None
         for file in self._files:
             head = None if limited else _CACHE.get(self._lake, file)
             if head is None or not head.runs <= self._seen.seen:
@@ -85,8 +86,9 @@ class Links:
 
     @property
     def quick(self) -> bool:
-        """True when heads tell how common a value is, or little must be read for it."""
-        return not any(is_sorted(f.path) and f.rows >= LEAST_ROWS for f in self._unread)
+        """True when heads tell how common a value is, or little must be read for it; for a recipient never, because
+        how much must be read depends on rows they may not see."""
+        return not self._told and not any(is_sorted(f.path) and f.rows >= LEAST_ROWS for f in self._unread)
 
     def of(self, kind: str, value: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Visible rows of an observable, in no order; of all columns, or of these."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ GROUPS = 256
 """Row groups `newest` looks into at most, some 0.2 ms each: a value no table is sorted by must not cost seconds."""
 GATHER = 2_000
 """Matching rows gathered at most before the newest are chosen, where a file is not in the order of time."""
+
+Order = list[tuple[str, Literal["ascending", "descending"]]]
+"""Columns to sort by, the most important first."""
 
 
 @dataclass(frozen=True)
@@ -213,20 +216,65 @@ def newest(
     return _joined(question, out), sure
 
 
+def _certain(question: Asked, files: Sequence[DataFile], limit: int, oldest: bool) -> pa.Table:
+    """The newest (oldest) matching rows by what may be seen alone: no bound counts rows or row groups."""
+    days: dict[date, list[DataFile]] = {}
+    for file in files:
+        days.setdefault(file.day or date.min, []).append(file)
+    out: list[pa.Table] = []
+    rows = 0
+    for day in sorted(days, reverse=not oldest):
+        parts = [p for file in days[day] for p in _parts(question, file) if p.num_rows]
+        if parts:
+            out.append(_by_time(question, parts, oldest).slice(0, limit - rows))
+            rows += out[-1].num_rows
+        if rows >= limit:
+            break
+    return _joined(question, out)
+
+
 def _by_time(question: Asked, parts: list[pa.Table], oldest: bool) -> pa.Table:
+    """By time, and of one moment by where they were read: never by which file they happen to lie in."""
     whole = pa.concat_tables(parts)
     time = question.table.time
     if time is None or time not in whole.column_names or whole.num_rows < 2:
         return whole
-    order = pc.sort_indices(whole, [(time, "ascending" if oldest else "descending")])
-    return whole.take(order)
+    by: Order = [(time, "ascending" if oldest else "descending")]
+    by += [(n, "ascending") for n in ("run_id", "offset") if n in whole.column_names]
+    return whole.take(pc.sort_indices(whole, by))
+
+
+def ordered(rows: pa.Table, by: Order) -> pa.Table:
+    """Rows in an order that nothing but themselves decides: as `by` says, then by all other columns that sort."""
+    if rows.num_rows < 2:
+        return rows
+    first = {name for name, _ in by}
+    ties = [f.name for f in rows.schema if f.name not in first and not pa.types.is_list(f.type)]
+    # Where a row was read tells most rows apart; the rest is looked at only of those it does not.
+    ties.sort(key=lambda n: (n != "run_id", n != "offset"))
+    return rows.take(pc.sort_indices(rows, [*by, *((n, "ascending") for n in ties)]))
+
+
+def _lists(column: Any, field: pa.Field[Any]) -> Any:
+    """Lists with one word for none: null, or the empty list where there may be no null.
+
+    A footer tells of lists without texts only that there are none, so that one of both is read as the other.
+    """
+    if not field.nullable:
+        return pc.coalesce(column, pa.scalar([], field.type)) if column.null_count else column
+    none: Any = pc.equal(pc.list_value_length(column), pa.scalar(0, pa.int32()))
+    return pc.if_else(none, pa.scalar(None, field.type), column)
 
 
 def _joined(question: Asked, parts: list[pa.Table]) -> pa.Table:
     whole = [p for p in parts if p.num_rows]
     if not whole:
         return question.answer.empty_table()
-    return pa.concat_tables(whole) if len(whole) > 1 else whole[0]
+    rows = pa.concat_tables(whole) if len(whole) > 1 else whole[0]
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_list(field.type):
+            rows = rows.set_column(i, field, _lists(rows.column(i), field))
+    return rows
 
 
 def _parts(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from noroshi.lake import horizon
 from noroshi.lake.delta import DataFile
 from noroshi.lake.horizon import Horizon
-from noroshi.lake.points import Visible, rows_between, rows_with
+from noroshi.lake.points import Order, Visible, ordered, rows_between, rows_with
 from noroshi.lake.runs import RunInfo, hidden
 from noroshi.lake.sql import Locked, literal, scan
 from noroshi.lake.upgrade import is_old, upgrade
@@ -104,6 +105,8 @@ class Snapshot:
         self._limits, self._memory = limits or _Limits(), memory
         self._con: Locked | None = None
         self._lock = threading.Lock()
+        self.patience: float | None = None
+        """Seconds a question may take that does not say so itself: a server sets it."""
 
     def sql(
         self, text: str, params: dict[str, Any] | None = None, *, seconds: float | None = None
@@ -118,7 +121,7 @@ class Snapshot:
         with self._lock:
             if self._con is None:
                 self._con = self._connect()
-        return self._con.sql(text, params, seconds)
+        return self._con.sql(text, params, self.patience if seconds is None else seconds)
 
     def restricted(
         self, tlp: Tlp | None = None, runs: Iterable[str] | None = None, memory: int | None = None
@@ -161,10 +164,21 @@ class Snapshot:
             f"SELECT * FROM findings_history QUALIFY row_number() OVER"
             f" (PARTITION BY {_FINDINGS_KEY} ORDER BY modified DESC) = 1"
         )
+        told = self.told_runs
+        columns = "*"
+        if told is not None:
+            columns = f"* REPLACE (list_filter(runs, lambda r: r IN ({_listed(told)})) AS runs)"
         return {
-            "findings_history": f"FROM ({every}) WHERE {self._limits.findings()}",
+            "findings_history": f"SELECT {columns} FROM ({every}) WHERE {self._limits.findings()}",
             "findings": f"FROM ({newest}) WHERE NOT withdrawn",
         }
+
+    @cached_property
+    def told_runs(self) -> frozenset[str] | None:
+        """Under a limit by marking, the runs of which something is told; None without: findings name no others."""
+        if self._limits.tlp is None:
+            return None
+        return frozenset(i for i in self._visible if self._told(self._runs[i]) is not None)
 
     def _told(self, run: RunInfo) -> RunInfo | None:
         """What may be told of a run: all, or under a limit only what its visible rows tell; None for nothing.
@@ -241,11 +255,35 @@ class Snapshot:
         """Visible rows of `table` whose `column` equals `value`, reading only row groups that may hold it.
 
         value: in the column's stored type (an address in its binary form). `day` is among the columns of a
-        partitioned table. newest_first: newest day first, as whole days; `limit` stops early.
+        partitioned table. newest_first: newest day first, as whole days; `limit` stops early. For a recipient the
+        order of the rest is that of the rows alone.
         """
         files = self._live(table)
+        if self._limits.tlp is not None:
+            return self._rows_alone(table, column, value, columns, limit, newest_first)
         files.sort(key=lambda f: (f.day or date.min, f.path), reverse=newest_first)
         return rows_with(self._lake, TABLES[table], files, self.sees(table), column, value, columns, limit)
+
+    def _rows_alone(
+        self,
+        table: str,
+        column: str,
+        value: Any,
+        columns: Collection[str] | None,
+        limit: int | None,
+        newest_first: bool,
+    ) -> pa.Table:
+        """All such rows, ordered by nothing that may not be seen, then cut."""
+        days: Order = (
+            [("day", "descending" if newest_first else "ascending")] if TABLES[table].partitioned else []
+        )
+        needed = None if columns is None else {*columns, "run_id", "offset", *(n for n, _ in days)}
+        needed = needed and needed & set(TABLES[table].arrow(partition=True).names)
+        found = rows_with(
+            self._lake, TABLES[table], self._live(table), self.sees(table), column, value, needed, None
+        )
+        found = ordered(found, days).slice(0, limit)
+        return found if columns is None else found.select([n for n in found.column_names if n in columns])
 
     def links(self, kind: str, value: str) -> pa.Table:
         """Visible rows of `links` for an observable, newest day first; a row per run, role, table and day."""
@@ -254,9 +292,8 @@ class Snapshot:
         files = [f for f in self._live("links") if f.key is None or f.key[0] <= key <= f.key[1]]
         found = rows_with(self._lake, TABLES["links"], files, self.sees("links"), "key", key, None, None)
         same = (pc.field("kind") == kind) & (pc.field("value") == value)
-        return found.filter(same).sort_by(
-            [("day", "descending"), ("table", "ascending"), ("role", "ascending")]
-        )
+        by: Order = [("day", "descending"), ("table", "ascending"), ("role", "ascending")]
+        return ordered(found.filter(same), by)
 
     def links_between(self, low: int, high: int, columns: Collection[str] | None = None) -> pa.Table:
         """Visible rows of `links` with a key in `low`..`high`: a network's (`observable.prefix_keys`); in no order.

@@ -107,10 +107,19 @@ class View:
         self, table: str, columns: Sequence[str] = (), where: str = "true", params: dict[str, Any] | None = None,
         order: str = "", limit: int | None = None,
     ) -> pa.Table:  # fmt: skip
-        """Rows of a table, masked; addresses stay binary. where, order: SQL over the table's columns, by us."""
+        """Rows of a table, masked; addresses stay binary. where, order: SQL over the table's columns, by us.
+
+        Rows that `order` leaves equal are told apart by time, run, offset and then all else, never by file.
+        """
+        from noroshi.model.tables import TABLES
+
+        spec = TABLES[table]
+        names = [c.name for c in spec.columns]
+        first = [n for n in (spec.time, "run_id", "offset") if n in names]
+        ties = ", ".join(f'"{n}"' for n in dict.fromkeys([*first, *names]) if n is not None)
         chosen = ", ".join(f'"{c}"' for c in columns) or "*"
         text = f"SELECT {chosen} FROM {table} WHERE {where}"  # noqa: S608 - ours, values are parameters
-        text += f" ORDER BY {order}" if order else ""
+        text += f" ORDER BY {order + ', ' if order else ''}{ties}"
         text += f" LIMIT {limit:d}" if limit is not None else ""
         return self.mask.table(table, self.shot.sql(text, params))
 
@@ -120,7 +129,7 @@ class View:
 
         where = "type IN (SELECT unnest($types))" if types else "true"
         found = self.shot.sql(
-            f"SELECT json FROM objects WHERE {where} ORDER BY object_id, ts",  # noqa: S608
+            f'SELECT json FROM objects WHERE {where} ORDER BY object_id, ts, run_id, "offset", json',  # noqa: S608
             {"types": list(types)} if types else None,
         )
         for row in found.to_pylist():

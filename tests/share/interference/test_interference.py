@@ -1,0 +1,100 @@
+"""Non-interference over lakes as stored: with everything a recipient may not see deleted, every way out is the same.
+
+Nothing is judged again for the comparison: rows, links, sums, findings and runs are deleted from the tables. What
+differs then would tell a recipient that there is something hidden.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from noroshi.ask.pivot import Own, Pivots
+from noroshi.config import Config, load
+from noroshi.lake import heads
+from noroshi.lake.handle import Lake
+from noroshi.model.tlp import Tlp
+from noroshi.share.marking import RECIPIENTS, Recipient
+from noroshi.work.gate import open_view
+from tests.share.interference.deleting import without_hidden
+from tests.share.interference.lakes import NOW, TELESCOPE, Made, make, shape
+from tests.share.interference.ways import WAYS, Question, Side
+
+CEILINGS = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT)
+
+
+def recipients(draw: random.Random) -> Iterator[Recipient]:
+    """One of each ceiling: those that come with the package, and others with wants and ranges."""
+    yield RECIPIENTS["public"]
+    yield Recipient("sector", Tlp.GREEN, "a sector", "sector", "plain", ranges=("192.0.2.0/24",))
+    kinds = tuple(draw.sample(("scanner", "watch-hit", "dos-victim", "campaign", "infected-host"), 3))
+    yield Recipient("partner", Tlp.AMBER, "a partner", "organisation", "", kinds, ("203.0.113.0/24",))
+    yield RECIPIENTS["own"]
+
+
+def configuration(folder: Path) -> Config:
+    """Own networks and a telescope: known to the own organisation only."""
+    path = folder / "noroshi.toml"
+    path.write_text(
+        f'own = ["192.0.2.0/24"]\n[[telescope]]\nname = "campus"\nprefixes = ["{TELESCOPE}"]\n', "utf-8"
+    )
+    return load(path)
+
+
+def side(lake: Lake, config: Config, to: Recipient) -> Side:
+    """A lake as a recipient sees it, the clock held."""
+    view = open_view(lake, config, to, now=NOW)
+    own = Own(view.own, (("campus", (TELESCOPE,)),) if not view.outside else ())
+    pivots = Pivots(view.shot, own, restricted=True, unseen=view.telescopes)
+    return Side(lake, config, view, pivots)
+
+
+def compared(seed: int, cases: int, folder: Path) -> int:
+    """Compares so many cases of the lake of that number, spread over recipients and ways; how many."""
+    draw, config = random.Random(seed), configuration(folder)
+    made: Made = make(folder / "whole", shape(seed))
+    everyone, done = list(recipients(draw)), 0
+    for n, to in enumerate(everyone):
+        rest = without_hidden(made.lake.path, folder / f"rest{n}", to.ceiling)
+        a, b = side(made.lake, config, to), side(rest, config, to)
+        for i in range(cases // len(everyone)):
+            name = list(WAYS)[i % len(WAYS)]
+            asked = Question.drawn(draw)
+            first, second = WAYS[name](a, asked), WAYS[name](b, asked)
+            assert first == second, f"lake {seed}, {to.name}, {name}, {asked}:\n{difference(first, second)}"
+            done += 1
+    return done
+
+
+def difference(first: bytes, second: bytes) -> str:
+    """Where two answers part."""
+    at = next(
+        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+        min(len(first), len(second)),
+    )
+    return f"at byte {at}\n{first[max(0, at - 300) : at + 300]!r}\n{second[max(0, at - 300) : at + 300]!r}"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that else only large lakes meet."""
+    monkeypatch.setattr(heads, "LEAST_ROWS", 10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_hidden_changes_no_byte(seed: int, tmp_path: Path) -> None:
+    assert compared(seed, 4 * 3 * len(WAYS), tmp_path) >= 200
+
+
+@pytest.mark.heavy
+def test_a_hundred_thousand_cases() -> None:
+    done, seed = 0, 1000
+    while done < 100_000:
+        with tempfile.TemporaryDirectory() as folder:
+            done += compared(seed, 4000, Path(folder))
+        seed += 1
+    assert done >= 100_000

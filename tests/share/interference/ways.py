@@ -1,0 +1,237 @@
+"""Every way out, as bytes of one question to one case. Whoever adds a way out adds it to WAYS."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noroshi.ask.about import about, of_kind
+from noroshi.ask.pivot import Pivots
+from noroshi.ask.rollups import PORTED, top_ports, unique_sources
+from noroshi.config import Config
+from noroshi.lake.handle import Lake
+from noroshi.lake.heads import Links
+from noroshi.lake.look import look
+from noroshi.lake.render import to_text
+from noroshi.model.errors import NoroshiError
+from noroshi.model.observable import canonical, key64
+from noroshi.model.tables import TABLES
+from noroshi.share.gate import View
+from tests.share.interference.lakes import ABSENT, FILLED, NOON, POOL
+
+KINDS = tuple(k for k in POOL if k != "domain")
+
+
+@dataclass(frozen=True)
+class Question:
+    """The parameters of one case; a way takes of it what it needs."""
+
+    table: str
+    kind: str
+    value: str
+    day: int
+    limit: int
+
+    @classmethod
+    def drawn(cls, draw: random.Random) -> Question:
+        """One of many."""
+        kind = draw.choice(sorted(POOL))
+        value = draw.choice(POOL[kind]) if draw.random() < 0.85 else ABSENT.get(kind, POOL[kind][0])
+        return cls(draw.choice(FILLED), kind, value, draw.randint(0, 3), draw.choice((1, 2, 3, 10, 50)))
+
+
+@dataclass
+class Side:
+    """One lake as one recipient sees it: as stored, or with everything hidden deleted."""
+
+    lake: Lake
+    config: Config
+    view: View
+    pivots: Pivots
+
+
+Way = Callable[[Side, Question], bytes]
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, default=str, sort_keys=False).encode()
+
+
+def findings(side: Side, ask: Question) -> bytes:
+    """`noroshi findings --for`, all and of a kind."""
+    kinds = (ask.kind,) if ask.limit == 1 else ()
+    return _json(
+        [f.to_json() for f in side.view.findings(kinds=kinds, wanted=ask.day > 0, mine=ask.limit == 2)]
+    )
+
+
+def told(side: Side, ask: Question) -> bytes:
+    """Findings by subject, by kind, and as SQL counts them, with their history."""
+    shot = side.view.shot
+    counts = shot.sql("SELECT count(*) AS n, max(modified) AS m FROM findings_history").to_pylist()
+    rows = shot.sql("SELECT * FROM findings ORDER BY id, tlp").to_pylist()
+    return _json(
+        [[f.to_json() for f in about(shot, ask.kind, ask.value)], [f.to_json() for f in of_kind(shot, "scanner")],
+         shot.count("findings"), counts, rows]
+    )  # fmt: skip
+
+
+def rows(side: Side, ask: Question) -> bytes:
+    """Rows of a table, in the order the gate gives them."""
+    return _json(to_text(side.view.rows(ask.table, limit=None if ask.day else ask.limit)))
+
+
+def objects(side: Side, ask: Question) -> bytes:
+    """Imported objects."""
+    return _json(list(side.view.objects(["indicator"] if ask.day else ())))
+
+
+def counts(side: Side, ask: Question) -> bytes:
+    """Rows and days of a table, as the snapshot counts and as SQL does."""
+    shot = side.view.shot
+    by_sql = shot.sql(f"SELECT count(*) AS n FROM {ask.table}").to_pylist()
+    return _json(
+        [shot.count(ask.table), shot.days(ask.table), by_sql, shot.count("rejects"), shot.count("links")]
+    )
+
+
+def runs(side: Side, ask: Question) -> bytes:
+    """Runs, by the snapshot and by SQL."""
+    return _json([side.view.shot.runs(), side.view.shot.sql("SELECT * FROM runs ORDER BY ALL").to_pylist()])
+
+
+def rejects(side: Side, ask: Question) -> bytes:
+    """What could not be read."""
+    return _json(side.view.shot.sql("SELECT * FROM rejects ORDER BY ALL").to_pylist())
+
+
+def pivot(side: Side, ask: Question) -> bytes:
+    """Everything about a value: rows, related values and their weights, histogram, context, findings, links."""
+    return _json(side.pivots.ask(ask.value, ask.kind, rows=ask.limit).to_json())
+
+
+def guessed(side: Side, ask: Question) -> bytes:
+    """The same without the kind, and from a day on."""
+    from datetime import timedelta
+
+    return _json(side.pivots.ask(ask.value, since=NOON + timedelta(days=ask.day), rows=ask.limit).to_json())
+
+
+def common(side: Side, ask: Question) -> bytes:
+    """How common values are: what weights are made of."""
+    links = Links(side.view.shot)
+    keys = [key64(k, canonical(k, v)) for k, values in POOL.items() for v in values]
+    found = links.common(keys)
+    return _json([links.sources, links.quick, sorted((k, vars(c)) for k, c in found.items())])
+
+
+def links(side: Side, ask: Question) -> bytes:
+    """Link rows of a value."""
+    return _json(side.view.shot.links(ask.kind, ask.value).to_pylist())
+
+
+def top(side: Side, ask: Question) -> bytes:
+    """`noroshi top`: ports and sources, from the sums and counted."""
+    table = PORTED[ask.limit % len(PORTED)]
+    shot = side.view.shot
+    return _json(
+        [top_ports(shot, table, limit=ask.limit), unique_sources(shot, table),
+         unique_sources(shot, ask.table, exact=True), unique_sources(shot, "events")]
+    )  # fmt: skip
+
+
+def sums(side: Side, ask: Question) -> bytes:
+    """The sums themselves."""
+    shot = side.view.shot
+    return _json([shot.sql(f"SELECT * FROM {t} ORDER BY ALL").to_pylist() for t in ("hourly", "daily")])
+
+
+def point(side: Side, ask: Question) -> bytes:
+    """The newest rows of a value by a bounded look."""
+    spec = TABLES[ask.table]
+    names = [link.column for link in spec.links if spec.column(link.column).type == "address"]
+    if not names or not spec.time:
+        return b""
+    from noroshi.model import address
+
+    packed = address.pack(ask.value if ask.kind == "ip" else POOL["ip"][ask.day])
+    found, sure = look(side.view.shot, ask.table, names[0], packed, packed, spec.arrow().names, ask.limit)
+    return _json([to_text(found), sure])
+
+
+def stix(side: Side, ask: Question) -> bytes:
+    """The STIX bundle."""
+    from noroshi.share import stix as standard
+
+    return standard.bundle(side.view.findings(), name_telescopes=not side.view.outside)
+
+
+def emitted(side: Side, ask: Question) -> bytes:
+    """STIX objects one by one, with facts and what was imported: what bundles and TAXII take from."""
+    from noroshi.share.stix.emit import Options, emit
+
+    options = Options(facts=ask.day > 0, tlp1=ask.limit == 1)
+    return b"\n".join(e.json for e in emit(side.view, options))
+
+
+def report(side: Side, ask: Question) -> bytes:
+    """The report's figures."""
+    from noroshi.share.report.collect import build, newest
+    from noroshi.share.report.data import to_json
+    from noroshi.share.report.period import parse
+    from noroshi.work.report import scopes
+
+    view, config = side.view, side.config
+    at = newest(view.shot)
+    if at is None:
+        return b"nothing"
+    span = parse(("day", "week", "month", "year")[ask.day], at, config.timezone)
+    data = build(
+        view.shot, view.counted(), scopes(view.shot, span, config), span, now=view.now, shown=view.findings(),
+        telescopes=config.telescopes, own=config.own, reveal=not view.outside,
+    )  # fmt: skip
+    return _json(to_json(data))
+
+
+def errors(side: Side, ask: Question) -> bytes:
+    """What is said to questions that cannot be answered."""
+    asked: list[Callable[[], Any]] = [
+        lambda: side.view.rows(ask.table, ["no_such_column"]),
+        lambda: side.pivots.ask("\x00 no value at all"),
+        lambda: side.view.shot.sql(f"SELECT {ask.kind!r} FROM no_such_table"),
+        lambda: side.view.shot.sql("SELECT 1; SELECT 2"),
+        lambda: side.pivots.ask(ask.value, "cve" if ask.kind != "cve" else "ip"),
+    ]
+    return _json([_error(question) for question in asked])
+
+
+def _error(question: Callable[[], Any]) -> str:
+    try:
+        question()
+    except NoroshiError as e:
+        return str(e)
+    return ""
+
+
+def written(side: Side, ask: Question) -> bytes:
+    """`noroshi share stix`: the file itself."""
+    from noroshi.work.share import share_stix
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "out.json"
+        share_stix(side.lake, config=side.config, recipient=side.view.recipient.name, path=path)
+        return path.read_bytes()
+
+
+WAYS: dict[str, Way] = {
+    w.__name__: w
+    for w in (
+        findings, told, rows, objects, counts, runs, rejects, pivot, guessed, common, links, top, sums, point, stix,
+        emitted, report, errors,
+    )
+}  # fmt: skip
