@@ -92,9 +92,9 @@ def open_view(
 
 
 def _mask(lake: Lake, config: Config, to: Recipient, now: datetime, shot: Snapshot) -> Mask:
-    if to.profile == PLAIN:
-        return Plain()
-    return Plain()
+    from noroshi.work.masks import mask
+
+    return Plain() if to.profile == PLAIN else mask(lake, config, to, now, shot)
 
 
 def withheld(

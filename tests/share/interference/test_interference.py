@@ -24,8 +24,6 @@ from tests.share.interference.deleting import without_hidden
 from tests.share.interference.lakes import NOW, TELESCOPE, Made, make, shape
 from tests.share.interference.ways import WAYS, Question, Side
 
-CEILINGS = (Tlp.CLEAR, Tlp.GREEN, Tlp.AMBER, Tlp.AMBER_STRICT)
-
 
 def recipients(draw: random.Random) -> Iterator[Recipient]:
     """One of each ceiling: those that come with the package, and others with wants and ranges."""
@@ -80,9 +78,10 @@ def difference(first: bytes, second: bytes) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Bounds that else only large lakes meet."""
     monkeypatch.setattr(heads, "LEAST_ROWS", 10)
+    monkeypatch.setenv("NOROSHI_KEYS", str(tmp_path / "site.keys"))  # both lakes are of one site
 
 
 @pytest.mark.parametrize("seed", range(6))
