@@ -92,10 +92,23 @@ def _watch(job: JobEntry, context: Context, once: bool) -> str:
 
     done = check(context.lake, context.state)
     enqueue(context.state, [t for t, _ in targets(context.config)], [f for f, _ in done.hits])
-    return f"{len(done.hits)} hits of {done.watches} watches; " + _notify(job, context, once)
+    return f"{len(done.hits)} hits of {done.watches} watches; " + _deliver(job, context, once)
 
 
 def _notify(job: JobEntry, context: Context, once: bool) -> str:
+    """Sends the notices of `[notify]`. Without one it does what it did before there were any: `deliver`."""
+    if context.config.notify is None:
+        return _deliver(job, context, once) + ' (write do = "deliver")'
+    from noroshi.work.notify_send import send
+
+    done = send(context.lake, context.config, context.state, f"job:{job.name or job.do}")
+    told = f"{len(done.sent)} notices sent, {done.items} items"
+    if done.unclear:
+        told += f"; unclear whether these arrived: {', '.join(done.unclear[:10])}"
+    return told + _told(done.problems)
+
+
+def _deliver(job: JobEntry, context: Context, once: bool) -> str:
     from noroshi.work.deliver import flush
     from noroshi.work.targets import targets
 
@@ -114,12 +127,16 @@ def _told(problems: list[str]) -> str:
 
 
 def _report(job: JobEntry, context: Context, once: bool) -> str:
-    from noroshi.work.report import report
+    from noroshi.work.report import NothingToReport, report
 
-    files = report(
-        context.lake, config=context.config, period=job.period, langs=job.lang or ["en"], folder=_out(job, context),
-        recipient=job.recipient or "own", state=context.state, who=f"job:{job.name or job.do}",
-    )  # fmt: skip
+    try:
+        files = report(
+            context.lake, config=context.config, period=job.period, langs=job.lang or ["en"],
+            folder=_out(job, context), recipient=job.recipient or "own", state=context.state,
+            who=f"job:{job.name or job.do}",
+        )  # fmt: skip
+    except NothingToReport:
+        return "nothing to report on yet"
     return f"wrote {len(files)} files"
 
 
@@ -143,6 +160,17 @@ def _publish(job: JobEntry, context: Context, once: bool) -> str:
     )  # fmt: skip
     new = sum(d.changes.added + d.changes.changed + d.changes.revoked for d in done)
     return f"{new:,} objects new, {sum(d.changes.removed for d in done):,} gone, {len(done)} collections"
+
+
+def _pull(job: JobEntry, context: Context, once: bool) -> str:
+    """Takes in what is new; a server that fails is told as a failed job, and waited for longer each time."""
+    from noroshi.model.errors import SourceError
+    from noroshi.work.pull import pull
+
+    done = pull(context.lake, context.config, context.state, job, stopped=context.stop.is_set)
+    if done.error:
+        raise SourceError(f"{done.error}\n{done.told()}")
+    return done.told()
 
 
 def _compact(job: JobEntry, context: Context, once: bool) -> str:
@@ -185,7 +213,8 @@ def _beside(text: str, context: Context) -> Path:
 
 
 TASKS: dict[str, Callable[[JobEntry, Context, bool], str]] = {
-    "follow": _follow, "poll": _poll, "analyse": _analyse, "watch": _watch, "notify": _notify,
+    "follow": _follow, "poll": _poll, "analyse": _analyse, "watch": _watch, "deliver": _deliver,
+    "notify": _notify,
     "report": _report, "share": _share, "publish": _publish, "compact": _compact, "vacuum": _vacuum, "retain": _retain,
-    "verify": _verify,
+    "verify": _verify, "pull": _pull,
 }  # fmt: skip
