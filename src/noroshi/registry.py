@@ -91,6 +91,7 @@ ANALYSERS: dict[str, str] = {
 
 # Pages of the watchtower in the order of its navigation: modules with a `router` and a `PAGE` (docs/extend-pages.md).
 PAGES: dict[str, str] = {
+    "darknet": "noroshi.web.pages.darknet",
     "lake": "noroshi.web.pages.lake",
     "signin": "noroshi.web.pages.signin",
 }
@@ -98,7 +99,14 @@ PAGES: dict[str, str] = {
 # Nouns of the API under /api/v1: modules with a `router`.
 NOUNS: dict[str, str] = {
     "findings": "noroshi.web.api.findings",
+    "pivot": "noroshi.web.api.pivot",
+    "tables": "noroshi.web.api.tables",
     "runs": "noroshi.web.api.runs",
+    "rejects": "noroshi.web.api.rejects",
+    "sql": "noroshi.web.api.sql",
+    "events": "noroshi.web.api.events",
+    "me": "noroshi.web.api.me",
+    "traffic": "noroshi.web.api.traffic",
 }
 
 # What else the server speaks, at paths of its own: modules with a `router`.

@@ -169,9 +169,9 @@ def _network(shot: Snapshot, what: Value, own: Own, *, often: bool) -> dict[str,
             "country_date": iso(place.country_ts) if place.country_ts else None,
         }  # fmt: skip
     if not out.get("asn") and own.network.endswith(".mmdb"):
-        out |= _from_mmdb(own.network, what.value.partition("/")[0])
+        out |= from_mmdb(own.network, what.value.partition("/")[0])
     if not out.get("country") and own.country.endswith(".mmdb"):
-        out |= _from_mmdb(own.country, what.value.partition("/")[0])
+        out |= from_mmdb(own.country, what.value.partition("/")[0])
     return {k: v for k, v in out.items() if v}
 
 
@@ -185,7 +185,7 @@ def _mmdb(path: str) -> Any:
         return None
 
 
-def _from_mmdb(path: str, ip: str) -> dict[str, Any]:
+def from_mmdb(path: str, ip: str) -> dict[str, Any]:
     reader = _mmdb(path)
     try:
         record = reader.get(ip) if reader else None

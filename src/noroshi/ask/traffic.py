@@ -16,7 +16,7 @@ from noroshi.ask.rollups import PORTED
 from noroshi.model.analyser import Query
 from noroshi.model.errors import UsageError
 
-STEPS: Final = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400)
+STEPS: Final = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400)
 """Widths of a bin a reader can name, in seconds."""
 BINS: Final = 400
 """More points than a screen is wide help nobody."""
