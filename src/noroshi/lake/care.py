@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from noroshi.lake import raw
 from noroshi.lake.delta import DataFile, Store
-from noroshi.lake.errors import locked
+from noroshi.lake.errors import Conflict, locked
 from noroshi.lake.runs import PENDING, RunInfo
 from noroshi.model.errors import LakeError, NoroshiError, UsageError
+from noroshi.model.tlp import Tlp
 
 if TYPE_CHECKING:
     from noroshi.lake.handle import Lake
@@ -212,3 +213,24 @@ def _count_problems(lake: Lake, rebuilt: frozenset[str]) -> list[Problem]:
                                    str(lake.stores[name].root),
                                    f"noroshi forget {run_id}, then ingest its source again."))  # fmt: skip
     return out
+
+
+def lower_run(lake: Lake, run_id: str, tlp: Tlp) -> RunInfo:
+    """See Lake.lower_run."""
+    with locked(lake.path / ".care.lock"):  # retention and forgetting write states of runs as well
+        while True:
+            mutex = lake.log.mutex()
+            run = lake.log.load().get(run_id)
+            if run is None or run.state != "closed":
+                raise UsageError(
+                    f"there is no run {run_id}",
+                    todo='`noroshi sql "SELECT run_id, path, tlp FROM runs"` lists them.',
+                )
+            if tlp.rank >= run.tlp.rank:
+                raise UsageError(
+                    f"the run is marked {run.tlp.label}, which is no stricter than {tlp.label}",
+                    todo="What is to be stricter is forgotten and ingested again with --tlp.",
+                )
+            with contextlib.suppress(Conflict):
+                lake.log.append([replace(run, tlp=tlp)], mutex=mutex)
+                return lake.log.load()[run_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from noroshi.lake.delta import CLOSE, Mutex
 from noroshi.lake.errors import Conflict, telling
 from noroshi.lake.files import write_rows
-from noroshi.lake.shape import after
+from noroshi.lake.shape import after, completed
+from noroshi.model.errors import UsageError
 from noroshi.model.finding import Finding, Rule, Subject
 from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
@@ -47,21 +48,63 @@ def put(lake: Lake, findings: Sequence[Finding], judged: Iterable[Scope]) -> lis
         return told
 
 
+def lower(lake: Lake, finding: Finding, tlp: Tlp) -> Finding:
+    """Stores what a finding says now at a less strict marking beside it; see `Lake.lower_finding`."""
+    while True:
+        mutex = lake.stores["findings"].mutex(CLOSE)
+        stored = _newest(lake, {finding.id}, set())
+        whole, was = stored.get((finding.id, finding.tlp)), stored.get((finding.id, tlp))
+        if whole is None or whole.withdrawn:
+            raise UsageError(f"the finding {finding.id} no longer holds", todo="Run `noroshi findings`.")
+        told = replace(whole.finding, tlp=tlp, modified=after(was.finding.modified if was else None))
+        try:
+            _append(lake, [(told, "new")], mutex, lowered_from=finding.tlp)
+        except Conflict:
+            continue
+        return told
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The newest revision of a finding at a marking."""
+
+    finding: Finding
+    withdrawn: bool
+    lowered_from: Tlp | None
+
+
 def _compared(
-    given: dict[Key, Finding], stored: dict[Key, tuple[Finding, bool]], scopes: set[Scope]
+    given: dict[Key, Finding], stored: dict[Key, _Stored], scopes: set[Scope]
 ) -> list[tuple[Finding, str]]:
     """What has to be stored, with `modified` set."""
     told = []
+    held = {key for key, s in stored.items() if _stays_lowered(key, s, given, stored, scopes)}
     for key, finding in given.items():
-        old, withdrawn = stored.get(key, (None, False))
-        if old is not None and not withdrawn and _content(old) == _content(finding):
+        if key in held:
             continue
-        what = "new" if old is None or withdrawn else "changed"
-        told.append((replace(finding, modified=after(old.modified if old else None)), what))
-    for key, (old, withdrawn) in stored.items():
-        if key not in given and not withdrawn and _within(old, scopes):
-            told.append((replace(old, modified=after(old.modified)), "withdrawn"))
+        old = stored.get(key)
+        if old is not None and not old.withdrawn and _content(old.finding) == _content(finding):
+            continue
+        what = "new" if old is None or old.withdrawn else "changed"
+        told.append((replace(finding, modified=after(old.finding.modified if old else None)), what))
+    for key, one in stored.items():
+        if key not in given and key not in held and not one.withdrawn and _within(one.finding, scopes):
+            told.append((replace(one.finding, modified=after(one.finding.modified)), "withdrawn"))
     return told
+
+
+def _stays_lowered(
+    key: Key, one: _Stored, given: dict[Key, Finding], stored: dict[Key, _Stored], scopes: set[Scope]
+) -> bool:
+    """True for what an originator lowered, as long as the finding it was lowered from holds: what is judged later
+    changes that one, and reaches others only when somebody lowers it again."""
+    if one.lowered_from is None or one.withdrawn:
+        return False
+    above = (key[0], one.lowered_from)
+    if above in given:
+        return True
+    whole = stored.get(above)
+    return whole is not None and not whole.withdrawn and not _within(whole.finding, scopes)
 
 
 def _within(finding: Finding, scopes: set[Scope]) -> bool:
@@ -76,8 +119,13 @@ def _content(finding: Finding) -> str:
     return json.dumps({k: v for k, v in shown.items() if k not in ("modified", "runs")}, sort_keys=True)
 
 
-def _append(lake: Lake, told: Sequence[tuple[Finding, str]], mutex: Mutex) -> None:
-    rows = pa.Table.from_pylist([_row(f, what == "withdrawn") for f, what in told], schema=_TABLE.arrow())
+def _append(
+    lake: Lake, told: Sequence[tuple[Finding, str]], mutex: Mutex, lowered_from: Tlp | None = None
+) -> None:
+    lowered = {"lowered_from": lowered_from.value if lowered_from else None}
+    rows = pa.Table.from_pylist(
+        [_row(f, what == "withdrawn") | lowered for f, what in told], schema=_TABLE.arrow()
+    )
     store = lake.stores["findings"]
     with telling(store.root):
         written = write_rows(lake.path, _TABLE, rows, f"f-{uuid.uuid4().hex}")
@@ -116,8 +164,8 @@ def _utc(ts: datetime) -> datetime:
     return ts.astimezone(UTC)
 
 
-def _newest(lake: Lake, ids: set[str], scopes: set[Scope]) -> dict[Key, tuple[Finding, bool]]:
-    """Newest revisions (finding, withdrawn) by (id, tlp): those of `ids` and those a scope may withdraw."""
+def _newest(lake: Lake, ids: set[str], scopes: set[Scope]) -> dict[Key, _Stored]:
+    """Newest revisions by (id, tlp): those of `ids` and those a scope may withdraw."""
     rows = _all(lake)
     if not rows.num_rows:
         return {}
@@ -129,7 +177,9 @@ def _newest(lake: Lake, ids: set[str], scopes: set[Scope]) -> dict[Key, tuple[Fi
     for row in rows.filter(asked).sort_by("modified").to_pylist():
         out[row["id"], Tlp(row["tlp"])] = row
     return {
-        key: (from_row(row), row["withdrawn"])
+        key: _Stored(
+            from_row(row), row["withdrawn"], Tlp(row["lowered_from"]) if row["lowered_from"] else None
+        )
         for key, row in out.items()
         if row["id"] in ids or _within(from_row(row), scopes)
     }
@@ -141,7 +191,7 @@ def _all(lake: Lake) -> pa.Table:
     parts = [_TABLE.arrow().empty_table()]
     for file in store.files():
         with telling(store.root / file.path):
-            parts.append(pq.read_table(store.root / file.path, partitioning=None).cast(_TABLE.arrow()))
+            parts.append(completed(pq.read_table(store.root / file.path, partitioning=None), _TABLE.arrow()))
     return pa.concat_tables(parts)
 
 

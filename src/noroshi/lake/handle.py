@@ -116,6 +116,24 @@ class Lake:
 
         return put(self, findings, judged)
 
+    def lower_finding(self, finding: Finding, tlp: Tlp) -> Finding:
+        """Stores what a finding says now at a less strict marking beside it; the revision stored.
+
+        It stands as long as the finding does, whatever is judged later. Raises UsageError when it no longer holds.
+        """
+        from noroshi.lake.findings import lower
+
+        return lower(self, finding, tlp)
+
+    def lower_run(self, run_id: str, tlp: Tlp) -> RunInfo:
+        """Gives a closed run a less strict marking; rows that carry their own keep theirs. The run as it is now.
+
+        Raises UsageError when it is none, or marked no stricter.
+        """
+        from noroshi.lake.care import lower_run
+
+        return lower_run(self, run_id, tlp)
+
     def findings(
         self, kind: str | None = None, since: datetime | None = None, subject: str | None = None,
         tlp: Tlp | None = None,

@@ -167,7 +167,11 @@ class Snapshot:
         told = self.told_runs
         columns = "*"
         if told is not None:
-            columns = f"* REPLACE (list_filter(runs, lambda r: r IN ({_listed(told)})) AS runs)"
+            # That a finding was lowered, and from where, is for those who may see it there.
+            columns = (
+                f"* REPLACE (list_filter(runs, lambda r: r IN ({_listed(told)})) AS runs,"
+                " NULL::VARCHAR AS lowered_from)"
+            )
         return {
             "findings_history": f"SELECT {columns} FROM ({every}) WHERE {self._limits.findings()}",
             "findings": f"FROM ({newest}) WHERE NOT withdrawn",

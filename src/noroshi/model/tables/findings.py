@@ -6,6 +6,7 @@ from noroshi.model.schema import Column, Table
 
 FINDINGS = Table(
     name="findings",
+    version=2,
     doc="Judgements; a new revision of an id has a later `modified`, and the newest one holds.",
     sort=("subject_value", "modified"),
     columns=(
@@ -25,5 +26,13 @@ FINDINGS = Table(
         Column("scope", "string", "The telescope's name, or empty."),
         Column("evidence", "string", "JSON: numbers enough to recompute the judgement."),
         Column("runs", "strings", "Runs whose rows it was judged from."),
+        Column(
+            "lowered_from",
+            "string",
+            "Marking it was judged at, where its originator lowered it.",
+            "",
+            True,
+            2,
+        ),
     ),
 )
