@@ -92,6 +92,16 @@ def test_once_does_all_in_order_and_a_failure_stops_nothing(tmp_path: Path) -> N
     assert (tmp_path / "out.json").is_file()
 
 
+def test_a_report_of_nothing_is_no_failure(tmp_path: Path) -> None:
+    config = load(_config(tmp_path, '[[job]]\ndo = "report"\nat = "03:30"\nout = "report"\n'))
+    lake = Lake.open(tmp_path / "lake")
+    told: list[str] = []
+    state = State(lake.path)
+    assert Runner(lake, config, state, lambda name, text: told.append(text)).run(once=True) == 0
+    assert "nothing to report on yet" in told[0]
+    assert not state.jobs.all()["report"].problem
+
+
 def test_it_goes_on_until_it_is_told_to_stop(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     text = '[[job]]\ndo = "follow"\npath = "in"\n[[job]]\ndo = "analyse"\nevery = "1s"\n'

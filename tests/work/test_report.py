@@ -12,9 +12,11 @@ from noroshi import config
 from noroshi.config import Config
 from noroshi.lake.handle import Lake
 from noroshi.model.errors import LakeError, UsageError
+from noroshi.model.finding import Finding
 from noroshi.model.tlp import Tlp
 from noroshi.share.report.period import parse
-from noroshi.work.report import report, scopes
+from noroshi.work.report import NothingToReport, report, scopes
+from tests.support.findings import finding
 from tests.support.memory import flow
 from tests.work import lakes
 from tests.work.lakes import store
@@ -65,6 +67,34 @@ def test_only_what_the_recipient_may_see_is_counted(lake: Lake, configured: Conf
 def test_nothing_stored_is_told(lake: Lake, configured: Config, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="noroshi ingest"):
         report(lake, config=configured, folder=tmp_path)
+
+
+def test_without_captures_the_findings_are_reported(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "plain.toml").write_text("")
+    plain = config.load(tmp_path / "plain.toml")
+    secret = finding("decoy-intrusion", "198.51.100.9", tlp="red")
+    lake.put_findings(
+        [finding("decoy-intrusion", "198.51.100.7"), finding("exposed-service", "198.51.100.8"), secret]
+    )
+    files = report(lake, config=plain, langs=("en", "ja"), folder=tmp_path / "own")
+    pages = {f.name: f.read_text() for f in files if f.suffix == ".md"}
+    english, japanese = pages["noroshi-2024-04.en.md"], pages["noroshi-2024-04.ja.md"]
+    assert english.startswith("# Findings report April 2024")
+    assert "Exposed service" in english
+    assert "公開すべきでないサービス" in japanese
+    for absent in ("Destination ports", "Scanning tools", "no telescope", "198.51.100.9"):
+        assert absent not in english
+    # what a recipient may not see makes no report either
+    with pytest.raises(NothingToReport):
+        report(
+            _only(tmp_path / "other", secret), config=plain, recipient="public", folder=tmp_path / "public"
+        )
+
+
+def _only(path: Path, one: Finding) -> Lake:
+    lake = Lake.open(path)
+    lake.put_findings([one])
+    return lake
 
 
 def test_only_the_organisation_reads_which_addresses_are_watched(

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -48,7 +48,7 @@ def across(
     changes: list[tuple[Finding, str]] = []
     for analyser in analysers:
         rest_on = [r for r in runs if any(r.rows(t) for t in analyser.context)]
-        basis = _basis(analyser, rest_on, config)
+        basis = _basis(analyser, rest_on, config, day)
         if before.get(analyser.name, "") == basis and not again:
             continue
         tell(analyser.name)
@@ -67,14 +67,16 @@ def _newest(runs: Sequence[RunInfo]) -> date:
     return max((r.last_seen for r in runs if r.last_seen), default=datetime(1970, 1, 1, tzinfo=UTC)).date()
 
 
-def _basis(analyser: Analyser, runs: Sequence[RunInfo], config: Config) -> str:
-    parts = {
+def _basis(analyser: Analyser, runs: Sequence[RunInfo], config: Config, day: date) -> str:
+    parts: dict[str, Any] = {
         "runs": sorted(r.run_id for r in runs),
         "own": config.own,
         "telescopes": config.telescope_prefixes,
         "version": analyser.version,
         "options": config.analyse.get(analyser.name, {}),
     }
+    if getattr(analyser, "ages", False):
+        parts["day"] = day.isoformat()
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:32]
 
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
     from noroshi.share.report.period import Period
 
+
+class NothingToReport(LakeError):
+    """Neither darknet traffic nor findings: no fault of a job that comes back tomorrow."""
+
+
 YEARS_BACK = 10
 """Years of the series by year: what a person looks back on, and a bound on the days that are sized."""
 
@@ -31,7 +36,7 @@ def report(
 
     period: as `share.report.period` reads it, seen from the newest moment stored; empty for the month of
     that moment. recipient: only rows and findings they may see are counted, and only the organisation itself
-    is shown which addresses it watches. who: for the audit log. Raises LakeError when there is nothing to
+    is shown which addresses it watches. who: for the audit log. Raises NothingToReport when there is nothing to
     report, UsageError when `period` is none.
     """
     from noroshi.share.report.collect import build, newest
@@ -41,15 +46,16 @@ def report(
     state, moment = state or State(lake.path), now or datetime.now(UTC)
     view = open_view(lake, config, named(recipient, state), now=moment, machine=not who.startswith("cli:"))
     query = view.shot
-    at = newest(query)
+    shown = view.findings()
+    # Without captures the report is on what was found in other evidence.
+    at = newest(query) or max((f.last_seen for f in shown), default=None)
     if at is None:
-        raise LakeError(
-            "there is nothing to report on",
+        raise NothingToReport(
+            "there is nothing to report on: no capture is stored, and nothing was found in anything else",
             where=str(lake.path),
-            todo="Store a capture first: noroshi ingest FILE",
+            todo="Store something (noroshi ingest FILE), then judge it: noroshi analyse",
         )
     span = parse(period or "month", at, config.timezone)
-    shown = view.findings()
     data = build(
         query, view.counted(), scopes(query, span, config), span,
         now=view.now, shown=shown, telescopes=config.telescopes, own=config.own,

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from noroshi import registry
+from noroshi import config, registry
 from noroshi.analyse.exposure.rules import exposed, faces_internet
 from noroshi.lake.handle import Lake
 from noroshi.model.analyser import Scope
+from noroshi.work.across import across
 from tests.analyse.cross.support import judge, one
 from tests.ask.support import SERVER, at, batch, store
 from tests.observe.survey.support import outside, read
@@ -43,7 +44,7 @@ def test_telnet_that_answers(lake: Lake) -> None:
     assert (told["service"], told["port"], told["class"], told["told_by"]) == (
         "Telnet", "tcp/23", "login", "spoken",
     )  # fmt: skip
-    assert 75 <= found.confidence <= 85
+    assert found.confidence == 85
     assert "exposes Telnet (tcp/23)" in found.summary["en"]
     assert "last on 2024-04-29" in found.evidence["confidence_reason"]
 
@@ -77,10 +78,10 @@ def test_independent_surveys_add_up_and_looks_of_one_do_not(lake: Lake) -> None:
 
 def test_confidence_falls_with_age(lake: Lake) -> None:
     survey(lake, seen(days=NOW - 27))
-    old = one(lake, "exposed-service", own=OWN).confidence
-    assert 40 <= old <= 50
+    told = [one(lake, "exposed-service", own=OWN, half_days=d).confidence for d in (30, 20, 16)]
+    assert told == [85, 43, 43], "in steps: what did not change is not told anew every day"
+    assert judge(lake, "exposed-service", own=OWN, half_days=7) == [], "weaker than min_confidence"
     assert judge(lake, "exposed-service", own=OWN, max_age_days=14) == []
-    assert one(lake, "exposed-service", own=OWN, half_days=3000).confidence > 80
 
 
 def test_a_port_alone_is_a_guess(lake: Lake) -> None:
@@ -238,3 +239,21 @@ def test_a_real_survey(lake: Lake) -> None:
         ip for ip, names in told.items() if "Siemens S7" in names
     }
     assert all(told[ip] == {"FTP"} for ip, names in heard.items() if names == {"ftp"})
+
+
+def test_what_nobody_looks_at_any_more_is_withdrawn(lake: Lake, tmp_path: Path) -> None:
+    """Only other evidence comes in: the finding weakens in steps, and is taken back."""
+    (tmp_path / "noroshi.toml").write_text(f'own = ["{OWN[0]}"]\n')
+    settings = config.load(tmp_path / "noroshi.toml")
+    told = []
+    for day in (0, 10, 40, 100):
+        if not day:
+            survey(lake, seen(days=0))
+        else:
+            store(lake, f"later {day}", batch("sessions", {"first_seen": at(days=day), "last_seen": at(days=day),
+                                                           "session_id": "s", "src_ip": "203.0.113.1"}))  # fmt: skip
+        across(
+            lake, lake.snapshot(), config=settings, names=["exposed-service"], again=False, memory=500_000_000
+        )
+        told.append([f.confidence for f in lake.findings("exposed-service")])
+    assert told == [[85], [85], [43], []]

@@ -116,9 +116,9 @@ def test_what_decoys_are_asked_is_no_evidence(lake: Lake) -> None:
 
 def test_only_own_and_not_for_ever(lake: Lake) -> None:
     survey(lake, seen(TELNET, ip="203.0.113.5"), seen(TELNET, days=1))
-    old = one(lake, "weak-credential", own=OWN)
+    old = one(lake, "weak-credential", own=OWN, half_days=20)
     assert old.subject.value == SERVER
-    assert 60 <= old.confidence <= 70
+    assert old.confidence == 45
     assert judge(lake, "weak-credential", own=OWN, max_age_days=7) == []
 
 

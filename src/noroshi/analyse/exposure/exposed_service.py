@@ -27,7 +27,8 @@ TOLD = 30
 MAX_AGE_DAYS = 90
 """Days after which a sighting says nothing of today: three monthly rounds of a survey missed."""
 HALF_DAYS = 30
-"""Days in which a sighting loses half its weight: the rhythm of a monthly survey."""
+"""Days in which a sighting loses half its weight, in steps, so that a finding does not change every day: the rhythm
+of a monthly survey."""
 MANY_PORTS = 100
 """Open ports of a host beyond which a port alone tells nothing: firewalls and tarpits that answer on all."""
 REPORT, SPOKEN, PORT = "report", "spoken", "port"
@@ -102,6 +103,8 @@ class ExposedService:
     needs_telescope = False
     tables = ()
     context = ("services", "assets")
+    ages = True
+    """What was judged on an older day is judged again: sightings grow old."""
     doc = (
         "Services of own and customers' addresses that surveys saw open and that should not face the Internet: "
         "remote login, databases, file sharing, industrial protocols, amplifiers, administration. Confidence "
@@ -232,7 +235,7 @@ def _exposures(seen: Iterable[Seen], now: datetime, half: float) -> Iterator[Exp
             if one is rule:
                 age = max((now - s.last_seen).total_seconds(), 0.0) / 86_400
                 maker = s.scanner.partition(":")[0]
-                claims[maker] = max(claims.get(maker, 0.0), CLAIMS[way] * 0.5 ** (age / half))
+                claims[maker] = max(claims.get(maker, 0.0), CLAIMS[way] * 0.5 ** (age // half))
         yield Exposure(rule, mine[0].where, how, mine, together(claims.values()))
 
 

@@ -82,6 +82,8 @@ class WeakCredential:
     needs_telescope = False
     tables = ()
     context = ("services", "events", "assets")
+    ages = True
+    """What was judged on an older day is judged again: proofs grow old."""
     doc = (
         "Own and customers' devices into which a survey logged in with a default, listed or empty password, or that "
         "a report names for it. The account is told, the password never. That decoys are asked for a password, or "
@@ -194,7 +196,7 @@ def _confidence(found: list[Proof], now: datetime, half: float) -> int:
     for p in found:
         age = max((now - p.at.last_seen).total_seconds(), 0.0) / 86_400
         maker = p.at.maker.partition(":")[0]
-        claims[maker] = max(claims.get(maker, 0.0), p.rule.claim * 0.5 ** (age / half))
+        claims[maker] = max(claims.get(maker, 0.0), p.rule.claim * 0.5 ** (age // half))
     return together(claims.values())
 
 

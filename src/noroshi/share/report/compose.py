@@ -15,7 +15,7 @@ def view(data: ReportData, w: Words) -> View:
     sentence, alert = sentences(data, w)
     return View(
         lang=w.lang,
-        title=w.t("title"),
+        title=w.t("title_findings" if without_darknet(data) else "title"),
         period=w.period(data.period),
         sentence=sentence,
         alert=alert,
@@ -29,9 +29,17 @@ def view(data: ReportData, w: Words) -> View:
     )
 
 
+def without_darknet(data: ReportData) -> bool:
+    """Nothing watches the dark, so that its figures are not missing but meaningless: findings alone are told."""
+    return not (data.totals.packets or data.totals.outside_packets or data.telescopes)
+
+
 def sentences(data: ReportData, w: Words) -> tuple[str, str]:
     """What the report says right now: observed facts, and what asks for action (empty when nothing does)."""
     total, when = data.totals, w.t(f"when.{data.period.kind}", p=w.period(data.period))
+    if data.kinds and without_darknet(data):
+        only = w.t("sentence.only_findings", when=when, n=sum(n for _, n in data.kinds))
+        return only, w.t("sentence.own", n=data.infected_own) if data.infected_own else ""
     if not total.packets:
         key = "sentence.outside" if total.outside_packets else "sentence.nothing"
         return w.t(key, when=when, n=total.outside_packets), ""
@@ -70,12 +78,35 @@ def _facts(data: ReportData, w: Words) -> tuple[tuple[str, str], ...]:
         names = w.t("list.join").join(t.name for t in seen)
         rows.append((w.t("fact.telescopes"), names))
         rows.append((w.t("fact.size"), w.t("fact.addresses", n=round(total.size))))
-    rows.append((w.t("fact.observed"), observed if total.packets else w.t("fact.nothing")))
+    if not without_darknet(data):
+        rows.append((w.t("fact.observed"), observed if total.packets else w.t("fact.nothing")))
     rows.append((w.t("fact.as_of"), w.at(data.as_of)))
     return tuple(rows)
 
 
 def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
+    found = []
+    if without_darknet(data):
+        count = sum(n for _, n in data.kinds)
+        detail = w.t("key.findings_detail", n=len(data.kinds))
+        found.append(Figure("findings", w.t("key.findings"), w.n(count), detail))
+    else:
+        found += _darknet_figures(data, w)
+    if data.own:
+        found.append(
+            Figure(
+                "own", w.t("key.own"), w.n(data.infected_own), w.t("key.own_detail", n=data.infected_hosts),
+                urgent=data.infected_own > 0,
+            )
+        )  # fmt: skip
+    else:
+        found.append(
+            Figure("infected", w.t("key.infected"), w.n(data.infected_hosts), w.t("key.infected_detail"))
+        )
+    return tuple(found)
+
+
+def _darknet_figures(data: ReportData, w: Words) -> list[Figure]:
     total = data.totals
     found = []
     if total.annual is not None:
@@ -112,18 +143,7 @@ def _figures(data: ReportData, w: Words) -> tuple[Figure, ...]:
             urgent=any(v.own for v in data.victims),
         )
     )  # fmt: skip
-    if data.own:
-        found.append(
-            Figure(
-                "own", w.t("key.own"), w.n(data.infected_own), w.t("key.own_detail", n=data.infected_hosts),
-                urgent=data.infected_own > 0,
-            )
-        )  # fmt: skip
-    else:
-        found.append(
-            Figure("infected", w.t("key.infected"), w.n(data.infected_hosts), w.t("key.infected_detail"))
-        )
-    return tuple(found)
+    return found
 
 
 def _exact(w: Words, value: int) -> str:
@@ -146,6 +166,11 @@ def _annual(data: ReportData, w: Words) -> str:
 
 def _sections(data: ReportData, w: Words) -> tuple[Section, ...]:
     command = {k: visible(c) for k, c in data.commands}
+    if without_darknet(data):
+        infected = (
+            sections_who.infected(data, w, command.get("infected", "")) if data.infected_hosts else None
+        )
+        return tuple(s for s in (infected, sections_who.notices(data, w)) if s is not None)
     found = [
         sections_who.infected(data, w, command.get("infected", "")) if data.infected_own else None,
         sections.activity(data, w, command.get("totals", "")),
