@@ -31,8 +31,14 @@ NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 SEEN = datetime(2026, 11, 18, 3, 4, 5, 678901, tzinfo=UTC)
 DARK = "192.0.2.0/24"
 DECOY = "203.0.113.99"
-BOT, BROKEN, VICTIM, OTHER, NOBODY = "198.51.100.7", "198.51.100.8", "198.51.100.9", "100.64.0.5", "233.252.0.1"
-OPERATORS = f"""network,name,mail,lang
+BOT, BROKEN, VICTIM, OTHER, NOBODY = (
+    "198.51.100.7",
+    "198.51.100.8",
+    "198.51.100.9",
+    "100.64.0.5",
+    "233.252.0.1",
+)
+OPERATORS = """network,name,mail,lang
 198.51.100.0/24,Example ISP,abuse@isp.example;noc@isp.example,en
 100.64.0.0/10,例示通信,abuse@tsushin.example,ja
 """
@@ -92,7 +98,9 @@ def store(lake: Lake, table: str, rows: list[dict[str, Any]], tlp: Tlp = Tlp.AMB
     made = pa.Table.from_pylist(rows, schema=schema)
     digest = hashlib.sha256(repr((table, rows)).encode()).hexdigest()
     with lake.writer() as writer:
-        run = writer.begin(path=f"{table}-{digest[:8]}", source="test", format="test", parser_version=1, tlp=tlp)
+        run = writer.begin(
+            path=f"{table}-{digest[:8]}", source="test", format="test", parser_version=1, tlp=tlp
+        )
         run.write(Batch(table, made.drop_columns(["run_id"])))
         return run.finish(sha256=digest, size=1, counts={}).run_id
 
@@ -101,7 +109,9 @@ def evidence(lake: Lake) -> None:
     """Packets and visits behind the findings."""
     rows = [flow(BOT, SEEN + timedelta(minutes=n), 40000 + n) for n in range(30)]
     rows += [flow(OTHER, SEEN + timedelta(minutes=n), 50000 + n) for n in range(3)]
-    rows += [flow(VICTIM, SEEN, 80, **{"class": "backscatter", "tcp_flags": 18, "dst_port": 1234, "tool": ""})]
+    rows += [
+        flow(VICTIM, SEEN, 80, **{"class": "backscatter", "tcp_flags": 18, "dst_port": 1234, "tool": ""})
+    ]
     store(lake, "flows", rows)
     store(lake, "sessions", [session(BROKEN, SEEN + timedelta(minutes=n), 60000 + n) for n in range(2)])
 
@@ -159,7 +169,9 @@ class Box:
         self.data = "250 OK"
         self.connected = 0
 
-    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any) -> Any:
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any
+    ) -> Any:
         self.connected += 1
         session.host_name = hostname
         return responses

@@ -90,9 +90,9 @@ def notice(
     number = identity(operator, channel, mails, ordered, sender)
     files = table.files(ordered, operator.name)
     if operator.format == "xarf":
-        from noroshi.share.notify import xarf
+        from noroshi.share.notify.xarf import files as documents
 
-        files |= xarf.files(ordered, sender, number)
+        files |= documents(ordered, sender, number)
     subject = _subject(ordered, operator.lang, number)
     domain = sender.address.rpartition("@")[2] or "noroshi.invalid"
     message_id = f"<{number}.notice@{domain}>"

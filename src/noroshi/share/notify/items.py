@@ -211,7 +211,7 @@ def _detail(finding: Finding) -> dict[str, Any]:
     ports = e.get("ports") if isinstance(e.get("ports"), list) else []
     listed = e.get("services") if isinstance(e.get("services"), list) else []
     ports = ports or [s.get("port") for s in listed or [] if isinstance(s, dict) and s.get("port")]
-    scanners = next((e[n] for n in ("scanners", "sources") if isinstance(e.get(n), list)), [])
+    scanners: list[Any] = next((e[n] for n in ("scanners", "sources") if isinstance(e.get(n), list)), [])
     versions = [
         v.get("version") for v in e.get("vulnerabilities") or [] if isinstance(v, dict) and v.get("version")
     ]
@@ -272,15 +272,10 @@ def _flows(of: str) -> Ask:
     def ask(view: View, part: Sequence[Item]) -> Iterable[Row]:
         columns = ("protocol", "src_port", "dst_port", "packet_count", "tool")
         for r in _rows(view, part, "flows", "src_ip", "first_seen", columns, kind):
+            # A victim answers to ports the attacker made up.
+            other = None if of == "backscatter" else r["dst_port"]
             yield _row(
-                r,
-                "src_ip",
-                "first_seen",
-                r["src_port"],
-                r["dst_port"],
-                "darknet",
-                r["packet_count"],
-                r["tool"],
+                r, "src_ip", "first_seen", r["src_port"], other, "darknet", r["packet_count"], r["tool"]
             )
 
     return ask

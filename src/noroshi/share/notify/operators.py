@@ -31,7 +31,7 @@ _MAIL = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 )
 _COLUMNS = ("network", "name", "mail", "lang", "format", "recipient", "since", "until")
-_LANGS, _FORMATS = ("en", "ja"), ("csv",)
+_LANGS, _FORMATS = ("en", "ja"), ("csv", "xarf")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 

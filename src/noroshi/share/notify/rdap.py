@@ -66,7 +66,7 @@ def _range(document: dict[str, Any], where: str) -> list[str]:
         low = ipaddress.ip_address(str(document.get("startAddress")).strip())
         high = ipaddress.ip_address(str(document.get("endAddress")).strip())
         found = []
-        for net in ipaddress.summarize_address_range(low, high):  # type: ignore[type-var]
+        for net in ipaddress.summarize_address_range(low, high):
             found.append(str(net))
             if len(found) > MAX_PREFIXES:
                 raise SourceError(f"its range is more than {MAX_PREFIXES} prefixes", where=where, todo=_TODO)

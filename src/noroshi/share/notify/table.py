@@ -1,9 +1,10 @@
 """The CSV beside a notice: columns of Shadowserver's reports, so that what reads those (IntelMQ, ...) reads these.
 
-One file per type of report, named by Shadowserver's rule `DATE-TYPE-NAME.csv`: infected hosts as
-`event4_honeypot_darknet`, sources at decoys as `event4_honeypot_brute_force`, victims of DoS as
-`event4_honeypot_ddos_target`, open Telnet as `scan_telnet`, other services as `device_id`, whose `tag` says what is
-wrong. Times are UTC, `YYYY-MM-DD hh:mm:ss.ffffff`. What saw it (`dst_ip`, `dst_asn`, ...) is always empty.
+One file per type of report, named by Shadowserver's rule `DATE-TYPE-NAME.csv`: what unused addresses saw (infected
+hosts, and victims of DoS by their answers) as `event4_honeypot_darknet`, sources at decoys as
+`event4_honeypot_brute_force`, open Telnet as `scan_telnet`, other services as `device_id`. `tag` begins with what is
+wrong. The host is always the source, which is what IntelMQ looks owners up by. Times are UTC,
+`YYYY-MM-DD hh:mm:ss.ffffff`. What saw it (`dst_ip`, `dst_asn`, ...) is always empty.
 Source of the columns: The Shadowserver Foundation, report_schema, 2026-03-24; seen again by a test.
 """
 
@@ -41,14 +42,10 @@ _SCAN = ("timestamp", "severity", "ip", "protocol", "port", "hostname", "tag", "
 COLUMNS: dict[str, tuple[str, ...]] = {
     "event4_honeypot_darknet": (*_EVENT, "count"),
     "event4_honeypot_brute_force": (*_EVENT, "service", "start_time", "end_time"),
-    "event4_honeypot_ddos_target": (
-        "timestamp", "protocol", "dst_ip", "dst_port", *_DST, *_DEVICE, "src_ip", "src_port", *_SRC,
-        "domain_source", *_MEANT, "dst_network", "dst_netmask", "attack", "duration",
-    ),
     "scan_telnet": (*_SCAN, "banner"),
     "device_id": (*_SCAN, "device_vendor", "device_type", "device_model", "device_version"),
 }  # fmt: skip
-"""Columns by type of report; the last ones of a type that we never fill are left out where its rule allows."""
+"""Columns by type of report; those at the end of a type that are never filled here are left out."""
 SEVERITY = {
     "infected-host": "high", "decoy-intrusion": "high", "weak-credential": "high", "vulnerable-service": "medium",
     "exposed-service": "medium", "dos-victim": "medium",
@@ -114,11 +111,6 @@ def _typed(item: Item, row: Row) -> tuple[str, dict[str, Any]]:
             "ip": item.subject, "port": row.port, "asn": asn, "geo": item.country, "tag": _tag(item),
             "banner": row.banner,
         }  # fmt: skip
-    if item.kind == "dos-victim":
-        return "event4_honeypot_ddos_target", common | {
-            "dst_ip": item.subject, "dst_port": row.port, "dst_asn": asn, "dst_geo": item.country, "tag": _tag(item),
-            "attack": item.facts.get("vector"), "duration": item.facts.get("duration_s"),
-        }  # fmt: skip
     mine = {"src_ip": item.subject, "src_port": row.port or 0, "src_asn": asn, "src_geo": item.country,
             "dst_port": row.other_port, "tag": _tag(item)}  # fmt: skip
     if row.source == "decoy" or item.kind == "decoy-intrusion":
@@ -138,4 +130,5 @@ def _event_id(item: Item) -> str:
 
 def _tag(item: Item) -> str:
     cves = [str(v["id"]) for v in item.facts.get("vulnerabilities", ()) if "id" in v]
-    return ";".join([item.kind, *(c.lower() for c in cves)])
+    vector = [str(item.facts["vector"])] if "vector" in item.facts else []
+    return ";".join([item.kind, *vector, *(c.lower() for c in cves)])
