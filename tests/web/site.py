@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,12 +25,43 @@ from noroshi.web.app import make
 from noroshi.web.options import Options
 from noroshi.web.security.passwords import hashed
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
 PASSWORD = "correct horse battery"
 
 
 def build(folder: Path) -> Lake:
-    """A lake of the bundled samples, analysed."""
+    """A lake of the bundled samples, analysed; copied from the last time when nothing it comes from has changed."""
+    kept = ROOT / ".cache" / "web-lakes" / _made_from()
+    if not kept.is_dir():
+        fresh = Path(tempfile.mkdtemp(dir=_empty(kept.parent)))
+        _make(fresh / "lake")
+        with contextlib.suppress(OSError):  # another process was first
+            (fresh / "lake").rename(kept)
+    shutil.copytree(kept, folder)
+    return Lake.open(folder)
+
+
+def _made_from() -> str:
+    """A digest of the samples and of the code that reads and judges them."""
+    digest = hashlib.sha256()
+    source = ROOT / "src" / "noroshi"
+    parts = [source / name for name in ("model", "wire", "lake", "observe", "analyse", "work")]
+    for file in sorted(f for part in (SAMPLES, *parts) for f in part.rglob("*") if f.is_file() and f.suffix != ".pyc"):
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _empty(folder: Path) -> Path:
+    """The folder of kept lakes; those not used for a day go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if time.time() - old.stat().st_mtime > 86_400:
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _make(folder: Path) -> Lake:
     from noroshi.work.analyse import analyse
     from noroshi.work.demo import captures, evidence
     from noroshi.work.ingest import ingest

@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 @click.option(
     "--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its key (PEM)."
 )
+@click.option(
+    "--proxy",
+    metavar="ADDRESS",
+    help="A proxy that ends TLS and asks from there: what it says of clients is believed.",
+)
 @click.option("--name", "names", multiple=True, metavar="HOST",
               help="A name this server goes by; requests for others are refused. Repeat for several. [any]")  # fmt: skip
 def command(
     state: State, host: str, port: int, open_: bool, jobs: bool, tls_cert: Path | None, tls_key: Path | None,
-    names: tuple[str, ...],
+    proxy: str | None, names: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Serves web pages, the API and TAXII until it is told to stop (Ctrl-C, SIGTERM).
 
@@ -53,7 +58,8 @@ def command(
         raise UsageError("--tls-cert and --tls-key belong together", todo="Give both, or neither.")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     options = Options(
-        host=host, port=port, open=open_, tls=tls is not None, hosts=names, jobs=jobs, rate=0 if open_ else Options.rate
+        host=host, port=port, open=open_, tls=tls is not None or bool(proxy), hosts=names, proxy=proxy or "",
+        jobs=jobs, rate=0 if open_ else Options.rate,
     )  # fmt: skip
     check(options)
     config, lake = state.config(), state.lake(create=True)
@@ -70,7 +76,7 @@ def command(
                 state,
                 f"Nobody can sign in yet. Make the first administrator, once, at:\n{address}/setup?token={tower.setup}",
             )
-        if not tls and host not in ("127.0.0.1", "::1", "localhost"):
+        if not tls and not proxy and host not in ("127.0.0.1", "::1", "localhost"):
             out.warn(
                 "Without TLS everybody on the way can read passwords: use --tls-cert and --tls-key, or a proxy."
             )

@@ -121,7 +121,7 @@ def key(state: State, name: str, note: str, days: int | None, revoke: int | None
             out.emit(rows)
         else:
             out.table(("id", "key", "note", "made", "used", "revoked"),
-                      [[r[c] or "" for c in ("id", "key", "note", "made", "used", "revoked")] for r in rows])  # fmt: skip
+                      [[v or "" for k, v in r.items() if k != "expires"] for r in rows])  # fmt: skip
         return 0
     if revoke is not None:
         if revoke not in {k.id for k in keys}:

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from noroshi import __version__
 from noroshi.model.errors import LakeError, NoroshiError
-from noroshi.web import answers, render, routes
+from noroshi.web import answers, render, routes, urls
 from noroshi.web.errors import Refused, SignIn, problem, status
 from noroshi.web.options import Options
 from noroshi.web.security.doors import Doors
@@ -133,16 +133,12 @@ async def _failed(
         return out
     if isinstance(error, SignIn):
         after = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/signin?{_query(after if request.method == 'GET' else '/')}", 303)
+        return RedirectResponse(
+            urls.with_query("/signin", {"next": after[:2000] if request.method == "GET" else "/"}), 303
+        )
     visit = getattr(request.state, "visit", None) or await _stranger(request)
     state = {401: "forbidden", 403: "forbidden", 404: "missing"}.get(code, "failed")
     return render.page(visit, "failed.html", status=code, told=told, code=code, state=state, headers=headers)
-
-
-def _query(after: str) -> str:
-    from urllib.parse import urlencode
-
-    return urlencode({"next": after[:2000]})
 
 
 async def _stranger(request: Request) -> Visit:

@@ -14,6 +14,9 @@ class Options:
     open: bool = False
     """Loopback only; whoever is on this machine is admin, without a password."""
     tls: bool = False
+    """Browsers come by https: by our certificate, or by a proxy's."""
+    proxy: str = ""
+    """The address of a proxy whose word about clients is taken."""
     hosts: tuple[str, ...] = ()
     """Names this server goes by; empty for any (never with `open`)."""
     jobs: bool = False

@@ -1,6 +1,7 @@
 """Reading without blocking: one snapshot all requests share, what each recipient sees of it, and their answers.
 
-The lake is looked at most once a second; whoever looks first makes the new snapshot while the others go on with the old.
+The lake is looked at most once a second; whoever looks first makes the new snapshot while the others go on with the
+old.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from noroshi.model.errors import NoroshiError
+from noroshi.model.tlp import DEFAULT
 from noroshi.web.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -80,9 +82,9 @@ class Seen:
         shot = self.shot
         with self._lock:
             if self._pivots is None:
-                outside = bool(self.view.telescopes)
+                outside = not self.view.recipient.may_see(DEFAULT)
                 self._pivots = Pivots(
-                    shot, _own(self.config, outside), restricted=True, unseen=self.view.telescopes
+                    shot, _own(self.config, outside), restricted=outside, unseen=self.view.telescopes
                 )
             return self._pivots
 
@@ -114,10 +116,11 @@ class Reader:
     """The lake as it is now, for those who ask. Safe to share between threads."""
 
     def __init__(
-        self, lake: Lake, config: Config, state: State, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+        self, lake: Lake, config: Config, state: State, seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.lake, self.config, self.state = lake, config, state
-        self._clock = clock
+        self._clock, self.seconds = clock, seconds
         self._looked = float("-inf")
         self._known: tuple[int, ...] = (-1,)
         self._shot: Snapshot | None = None
@@ -173,6 +176,7 @@ class Reader:
             found = self._seen.get(to) if shot is self._shot else None
         if found is None:
             view = open_view(self.lake, self.config, to, shot=shot)
+            view.shot.patience = self.seconds
             made = Seen(view, self.config)
             with self._lock:
                 found = self._seen.setdefault(to, made) if shot is self._shot else made

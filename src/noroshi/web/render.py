@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from noroshi.web import static
+from noroshi.web import static, urls
 from noroshi.web.timerange import PRESETS
 from noroshi.web.viewer import Visit
 
@@ -77,7 +76,7 @@ def _nav(visit: Visit) -> list[dict[str, str]]:
         return []
     keep = visit.span.query() if _has_range(visit) else {}
     return [
-        {"name": p.name, "path": p.path + (f"?{urlencode(keep)}" if keep and p.ranged else ""),
+        {"name": p.name, "path": urls.with_query(p.path, keep if p.ranged else {}),
          "title": visit.words(f"{p.name}.nav")}
         for p in pages() if p.nav and visit.known.may(p.role)
     ]  # fmt: skip
@@ -101,7 +100,7 @@ def _url_here(visit: Visit) -> Any:
         query = {k: v for k, v in visit.request.query_params.multi_items() if k not in changes}
         query |= {k.rstrip("_"): str(v) for k, v in changes.items() if v is not None}
         query = {k: v for k, v in query.items() if k not in changes or changes[k] is not None}
-        return visit.request.url.path + (f"?{urlencode(query)}" if query else "")
+        return urls.with_query(visit.request.url.path, query)
 
     return url
 
@@ -120,7 +119,7 @@ def _remember(visit: Visit, out: Response) -> None:
 
 def entity_url(kind: str, value: str) -> str:
     """The page of a value."""
-    return f"/entity/{quote(kind, safe='')}/{quote(value, safe='')}"
+    return f"/entity/{urls.segment(kind)}/{urls.segment(value)}"
 
 
 def visible(text: object) -> str:

@@ -71,6 +71,10 @@ def bound(options: Options) -> socket.socket:
 
 def check(options: Options) -> None:
     """Raises UsageError for `--open` where others could come in."""
+    if options.open and options.proxy:
+        raise UsageError(
+            "--open lets in who is on this machine, and a proxy brings others", todo="Leave out one."
+        )
     if options.open and options.host not in (*LOOPBACK, "::1"):
         raise UsageError(
             f"--open lets in everybody without a password, and {options.host} is not only this machine",
@@ -81,7 +85,8 @@ def check(options: Options) -> None:
 def server(app: FastAPI, options: Options, tls: Tls | None = None) -> Server:
     """A server for an application."""
     config = uvicorn.Config(
-        app, http=Patient, ws="none", loop="asyncio", log_config=None, access_log=False, proxy_headers=False,
+        app, http=Patient, ws="none", loop="asyncio", log_config=None, access_log=False,
+        proxy_headers=bool(options.proxy), forwarded_allow_ips=options.proxy or None,
         server_header=False, timeout_keep_alive=15, timeout_graceful_shutdown=GRACE_S, limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024, backlog=512,
         ssl_certfile=str(tls.cert) if tls else None, ssl_keyfile=str(tls.key) if tls else None,

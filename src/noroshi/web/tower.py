@@ -42,7 +42,7 @@ def build(lake: Lake, config: Config, state: State, options: Options) -> Tower:
     """A tower on a lake."""
     import secrets
 
-    reader = Reader(lake, config, state)
+    reader = Reader(lake, config, state, options.seconds)
     tower = Tower(
         lake, config, state, options, reader, Doorkeeper(state, options), Hub(reader, options),
         lake.keys.derive("web"),

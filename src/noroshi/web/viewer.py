@@ -113,10 +113,8 @@ class Visit:
     @cached_property
     def lang(self) -> str:
         """en or ja."""
-        request = self.request
-        return wording.choose(
-            request.query_params.get("lang", ""), request.cookies.get("lang", ""), request.headers.get("accept-language", "")
-        )  # fmt: skip
+        asked, kept = self.request.query_params.get("lang", ""), self.request.cookies.get("lang", "")
+        return wording.choose(asked, kept, self.request.headers.get("accept-language", ""))
 
     @property
     def theme(self) -> str:

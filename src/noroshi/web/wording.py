@@ -1,4 +1,4 @@
-"""The words of pages: `words/NAME.en.toml` and `words/NAME.ja.toml`, one pair a page; a word is asked for as NAME.KEY."""
+"""The words of pages: `words/NAME.en.toml` and `words/NAME.ja.toml`, a pair a page; asked for as NAME.KEY."""
 
 from __future__ import annotations
 

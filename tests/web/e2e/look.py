@@ -36,9 +36,7 @@ class Look:
         for lang, theme, size in looks:
             with self.page(lang, theme, size) as page:
                 answer = page.goto(self.address + path)
-                assert answer is not None and answer.status == status, (
-                    f"{path} answers {answer and answer.status}"
-                )
+                assert answer.status == status, f"{path} answers {answer.status}"
                 settle(page)
                 if act:
                     act(page)
@@ -64,8 +62,8 @@ class Look:
         """A fresh page; `page.wrong` gathers console errors, faults, failed and foreign requests."""
         # bypass_csp would hide what the policy forbids; axe is evaluated by the driver, which the policy allows.
         context = self.browser.new_context(
-            viewport=size or WIDE, locale="ja-JP" if lang == "ja" else "en-GB", color_scheme=theme, timezone_id="Asia/Tokyo",
-            reduced_motion="reduce",
+            viewport=size or WIDE, locale="ja-JP" if lang == "ja" else "en-GB", color_scheme=theme,
+            timezone_id="Asia/Tokyo", reduced_motion="reduce",
         )  # fmt: skip
         page = context.new_page()
         page.set_default_timeout(8000)

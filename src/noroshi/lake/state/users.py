@@ -17,7 +17,8 @@ ROLES = ("viewer", "analyst", "sharer", "admin")
 _USERS = Table(
     "users", META,
     Column("name", String(64), primary_key=True), Column("role", String(16), nullable=False),
-    Column("recipient", String(64), nullable=False, default="own"), Column("password", Text, nullable=False, default=""),
+    Column("recipient", String(64), nullable=False, default="own"),
+    Column("password", Text, nullable=False, default=""),
     Column("disabled", Boolean, nullable=False, default=False), Column("added", DateTime, nullable=False),
     Column("signed_in", DateTime),
 )  # fmt: skip

@@ -102,7 +102,8 @@ def shown(r: RunInfo) -> dict[str, Any]:
     return {
         "run_id": r.run_id, "at": iso(r.at), "source": r.source, "path": r.path, "format": r.format,
         "parser_version": r.parser_version, "tlp": r.tlp.value,
-        "first_seen": iso(r.first_seen) if r.first_seen else None, "last_seen": iso(r.last_seen) if r.last_seen else None,
+        "first_seen": iso(r.first_seen) if r.first_seen else None,
+        "last_seen": iso(r.last_seen) if r.last_seen else None,
         "tables": tables, "rows": sum(n for t, n in tables.items() if t != "rejects"),
         "rejects": tables.get("rejects", 0), "size": r.size, "seconds": r.seconds, "problem": r.problem,
     }  # fmt: skip

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hmac
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
 from noroshi.lake.state.users import User
 from noroshi.model.errors import UsageError
-from noroshi.web import render
+from noroshi.web import render, urls
 from noroshi.web.errors import Forbidden, TooMany
 from noroshi.web.routes import Page
 from noroshi.web.security import names, passwords
@@ -121,14 +120,8 @@ def _form(visit: Visit, after: str, *, name: str = "", wrong: bool = False, stat
 
 def _local(after: str) -> str:
     """Where to go on: a path of this server, whatever the URL said."""
-    parts = urlsplit(after)
-    fine = (
-        after.startswith("/")
-        and not after.startswith(("//", "/\\"))
-        and not parts.netloc
-        and "\\" not in after
-    )
-    return after if fine and after.isprintable() and not after.startswith(("/signin", "/setup")) else "/"
+    fine = urls.is_local(after) and not after.startswith(("/signin", "/setup"))
+    return after if fine else "/"
 
 
 def _address(visit: Visit) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from noroshi.web import urls
 from noroshi.web.errors import Forbidden
 
 HEADER = "x-csrf-token"
@@ -33,9 +33,10 @@ def same_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    parts = urlsplit(origin)
-    return (
-        parts.scheme == request.url.scheme and parts.netloc.lower() == request.headers.get("host", "").lower()
+    scheme, host = urls.origin(origin)
+    # Behind a proxy that ends TLS the browser says https and we are asked by http; the other way round is not us.
+    return host == request.headers.get("host", "").lower() and (
+        scheme == "https" or request.url.scheme == "http"
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from noroshi.web import urls
 from noroshi.web.errors import problem
 from noroshi.web.options import Options
 from noroshi.web.security.ratelimit import Buckets
@@ -80,10 +80,8 @@ class Doors:
 
     def _own_origin(self, headers: list[tuple[bytes, bytes]], host: str) -> bool:
         """False when a page of another site asks: with `--open` that would be asked as admin."""
-        for key, value in headers:
-            if key == b"origin" and urlsplit(value.decode("latin-1")).netloc.lower() != host:
-                return False
-        return True
+        told = [v.decode("latin-1") for k, v in headers if k == b"origin"]
+        return all(urls.origin(one)[1] == host for one in told)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         kind = next((v for k, v in scope["headers"] if k == b"content-type"), b"")
