@@ -304,7 +304,7 @@ def waiting(path: Path) -> Post | None:
 
 def stored(path: Path, post: Post, run: str) -> None:
     """Keeps that the lake has a post as it was read; when it has changed meanwhile, it waits again."""
-    with schema.writing(path) as con:
+    with schema.writing(path, durable=True) as con:
         (now,) = con.execute("SELECT count(*) FROM members WHERE post = ?", (post.n,)).fetchone()
         con.execute(
             "UPDATE posts SET run = ?, waits = ? WHERE n = ?", (run, int(now != len(post.objects)), post.n)

@@ -49,12 +49,16 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection within one transaction: all of it is kept when the block ends, else nothing."""
+def writing(path: Path, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection within one transaction: all of it is kept when the block ends, else nothing.
+
+    durable: what is kept survives a loss of power too; without it, the last transactions may be gone as a whole,
+    which the next publication mends.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _telling(path), contextlib.closing(_open(path, "rwc")) as con:
         con.execute("PRAGMA journal_mode=WAL")
-        con.execute("PRAGMA synchronous=FULL")
+        con.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         con.execute("PRAGMA cache_size=-65536")
         con.execute("BEGIN IMMEDIATE")
         try:

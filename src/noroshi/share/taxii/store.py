@@ -140,7 +140,7 @@ def _kinds(con: sqlite3.Connection, f: Filters) -> tuple[set[int], set[int], boo
             spec not in f.specs if f.specs else not state & NEWEST_SPEC
         ):
             continue
-        over_all = len(f.specs) > 1
+        over_all = {"2.0", "2.1"} <= set(f.specs)
         last, first = (IS_LAST, IS_FIRST) if over_all else (LAST_IN_SPEC, FIRST_IN_SPEC)
         if ALL in f.words or (LAST in f.words and state & last) or (FIRST in f.words and state & first):
             whole.add(kind)

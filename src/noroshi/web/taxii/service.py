@@ -91,7 +91,7 @@ class Service:
         """Takes objects in; the status resource."""
         objects = inbox.envelope(body)
         now = times.micros(datetime.now(UTC))
-        with schema.writing(collection.path(self.lake.path)) as con:
+        with schema.writing(collection.path(self.lake.path), durable=True) as con:
             status = inbox.receive(con, objects, now)
             self._tell(
                 asked.to, "receive", status["success_count"], collection=collection.sort, post=status["id"]
@@ -106,7 +106,7 @@ class Service:
                 if not collection.writes:
                     raise Refused(403, "You may delete only what you have written.")
                 asked_for = filters.parse(asked.query).within(ids=(_id(object_id),), types=False)
-                with schema.writing(collection.path(self.lake.path)) as con:
+                with schema.writing(collection.path(self.lake.path), durable=True) as con:
                     gone = inbox.delete(con, object_id, asked_for)
                     if not gone:
                         raise Refused(404, "There is no such object, or no such version of it.")
