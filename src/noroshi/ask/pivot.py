@@ -8,7 +8,7 @@ snapshot given is already restricted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -112,16 +112,18 @@ class Pivots:
     """Answers about one snapshot; what many pivots share is kept. Safe to share between threads.
 
     own: what the configuration says is ours. restricted: the snapshot is for a recipient, who is shown no secrets.
-    unseen: networks (telescopes) whose addresses the recipient is not told.
+    unseen: networks (telescopes) whose addresses the recipient is not told. through: what becomes of rows of links
+    before anything is counted; a value that does not come through as it is, is one nobody knows.
     """
 
     def __init__(
-        self, shot: Snapshot, own: Own | None = None, *, restricted: bool = False, unseen: Sequence[str] = ()
-    ) -> None:
+        self, shot: Snapshot, own: Own | None = None, *, restricted: bool = False, unseen: Sequence[str] = (),
+        through: Callable[[pa.Table], pa.Table] | None = None,
+    ) -> None:  # fmt: skip
         from noroshi.lake.heads import Links
 
         self.shot, self.own = shot, own or Own()
-        self.asked = 0
+        self.asked, self.through = 0, through
         self.links: Links = Links(shot)
         runs = {r.run_id: r for r in shot.runs()}
         self.sources = {i: r.source for i, r in runs.items()}
@@ -176,7 +178,9 @@ class Pivots:
         """What the text is: of several kinds it can be, the one with the most observations."""
         options = self._options(text, kind)
         keys = [key64(w.kind, w.value) for w in options]
-        stands = self.links.common(keys) if len(options) > 1 else dict.fromkeys(keys)
+        # What does not come through a mask must not decide either.
+        quick = len(options) > 1 and self.through is None
+        stands = self.links.common(keys) if quick else dict.fromkeys(keys)
         likely = [w for w, key in zip(options, keys, strict=True) if key in stands or w.keys]
         asked = [(what, self._links(what, since)) for what in likely or options[:1]]
         known = [(w, rows, _count(rows)) for w, rows in asked if rows.num_rows]
@@ -204,9 +208,14 @@ class Pivots:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        rows = self.links.of(what.kind, what.value, _SUMMED if not what.keys else None)
+        some = None if what.keys or self.through else _SUMMED
+        rows = self.links.of(what.kind, what.value, some)
+        if self.through:
+            rows = self.through(rows)
+            rows = rows.filter(pc.equal(rows["value"], pa.scalar(what.value)))
         if what.keys:
-            rows = pa.concat_tables([rows, self.links.between(*what.keys)])
+            inside = self.links.between(*what.keys)
+            rows = pa.concat_tables([rows, self.through(inside) if self.through else inside])
         if since is not None and rows.num_rows:
             rows = rows.filter(pc.greater_equal(rows["day"], pa.scalar(since)))
         return rows

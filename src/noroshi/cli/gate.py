@@ -12,12 +12,31 @@ if TYPE_CHECKING:
     from noroshi.share.gate import View
 
 
-def told(state: State, lake: Lake, name: str, *, machine: bool = True, shot: Snapshot | None = None) -> View:
-    """What the recipient of that name may see. Raises UsageError when there is none."""
-    from noroshi.lake.state import State as Kept
-    from noroshi.work.gate import open_view, recipient
+def told(
+    state: State,
+    lake: Lake,
+    name: str,
+    *,
+    machine: bool = True,
+    shot: Snapshot | None = None,
+    tlp: str | None = None,
+) -> View:
+    """What the recipient of that name may see, and of that no more than `tlp` says; without a name, all that is
+    marked no stricter. UsageError when there is no such recipient."""
+    from dataclasses import replace
 
-    return open_view(lake, state.config(), recipient(name, Kept(lake.path)), machine=machine, shot=shot)
+    from noroshi.lake.state import State as Kept
+    from noroshi.model.tlp import parse
+    from noroshi.share.marking import RECIPIENTS
+    from noroshi.work.gate import PLAIN, open_view, recipient
+
+    if not name and tlp:
+        to = replace(RECIPIENTS["own"], ceiling=parse(tlp), profile=PLAIN)
+        return open_view(lake, state.config(), to, machine=False, shot=shot)
+    to = recipient(name, Kept(lake.path))
+    if tlp:
+        to = replace(to, ceiling=min(to.ceiling, parse(tlp), key=lambda t: t.rank))
+    return open_view(lake, state.config(), to, machine=machine, shot=shot)
 
 
 def tell(lake: Lake, view: View, format: str, count: int, **detail: Any) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from noroshi.cli import out, show
+from noroshi.cli.gate import tell, told
 from noroshi.cli.state import State, since, verb
 from noroshi.model.observable import CANONICAL
 
 if TYPE_CHECKING:
-    from noroshi.ask.pivot import Own, Pivot
-    from noroshi.config import Config
+    from noroshi.ask.pivot import Pivot
 
 SHOWN = 5
 """Rows, related values and findings a screen shows of each; --json and --rows give more."""
@@ -96,37 +95,17 @@ def _ask(
     state: State, value: str, kind: str | None, since_: str | None, rows: int, recipient: str | None,
     tlp: str | None,
 ) -> Pivot:  # fmt: skip
-    from noroshi.ask.pivot import Pivots
-    from noroshi.model.tlp import DEFAULT, Tlp
-    from noroshi.model.tlp import parse as parse_tlp
-    from noroshi.share.marking import recipient as named
+    from noroshi.work.pivot import ask
 
-    config, shot = state.config(), state.lake().snapshot()
-    ceiling = min(
-        (c for c in (named(recipient).ceiling if recipient else None, parse_tlp(tlp) if tlp else None) if c),
-        key=lambda t: t.rank, default=Tlp.RED,
-    )  # fmt: skip
-    limited = recipient is not None or tlp is not None
-    if limited:
-        shot = shot.restricted(tlp=ceiling)
-    # Dark addresses stand in the configuration, which carries no marking: they are for the own organisation.
-    outside = limited and ceiling.rank < DEFAULT.rank
-    pivots = Pivots(
-        shot, _own(config, outside=outside), restricted=limited,
-        unseen=config.telescope_prefixes if outside else (),
-    )  # fmt: skip
-    return pivots.ask(value, kind, since=since(since_), rows=rows)
-
-
-def _own(config: Config, *, outside: bool) -> Own:
-    from noroshi.ask.pivot import Own
-
-    where = config.path.parent if config.path else Path()
-    country, network = (str(where / p) if p else "" for p in (config.context.country, config.context.network))
-    if outside:
-        return Own(country=country, network=network)
-    telescopes = tuple((t.name, tuple(t.prefixes)) for t in config.telescopes)
-    return Own(config.own, telescopes, country, network)
+    lake, config = state.lake(), state.config()
+    if recipient is None and tlp is None:
+        return ask(lake.snapshot(), config, value, kind, since=since(since_), rows=rows)
+    view = told(state, lake, recipient or "", tlp=tlp)
+    answer = ask(view, config, value, kind, since=since(since_), rows=rows)
+    if recipient is not None:
+        # Not the value: what a mask hides may stand in no log of exports.
+        tell(lake, view, "pivot", answer.head.count, kind=answer.kind)
+    return answer
 
 
 def _page(answer: Pivot, words: dict[str, str], lang: str) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from noroshi.ask.pivot import Own, Pivots
 from noroshi.config import Config, load
 from noroshi.lake import heads
 from noroshi.lake.handle import Lake
 from noroshi.model.tlp import Tlp
 from noroshi.share.marking import RECIPIENTS, Recipient
 from noroshi.work.gate import open_view
+from noroshi.work.pivot import opened
 from tests.share.interference.deleting import without_hidden
 from tests.share.interference.lakes import NOW, TELESCOPE, Made, make, shape
 from tests.share.interference.ways import WAYS, Question, Side
@@ -46,8 +46,7 @@ def configuration(folder: Path) -> Config:
 def side(lake: Lake, config: Config, to: Recipient) -> Side:
     """A lake as a recipient sees it, the clock held."""
     view = open_view(lake, config, to, now=NOW)
-    own = Own(view.own, (("campus", (TELESCOPE,)),) if not view.outside else ())
-    pivots = Pivots(view.shot, own, restricted=True, unseen=view.telescopes)
+    pivots = opened(view, config)
     return Side(lake, config, view, pivots)
 
 

@@ -110,16 +110,23 @@ def rejects(side: Side, ask: Question) -> bytes:
     return _json(side.view.shot.sql("SELECT * FROM rejects ORDER BY ALL").to_pylist())
 
 
+def _asked(side: Side, value: str, kind: str | None = None, **more: Any) -> Any:
+    from noroshi.work.pivot import masked
+
+    answer = side.pivots.ask(value, kind, **more)
+    return (answer if side.view.plain else masked(answer, side.view)).to_json()
+
+
 def pivot(side: Side, ask: Question) -> bytes:
     """Everything about a value: rows, related values and their weights, histogram, context, findings, links."""
-    return _json(side.pivots.ask(ask.value, ask.kind, rows=ask.limit).to_json())
+    return _json(_asked(side, ask.value, ask.kind, rows=ask.limit))
 
 
 def guessed(side: Side, ask: Question) -> bytes:
     """The same without the kind, and from a day on."""
     from datetime import timedelta
 
-    return _json(side.pivots.ask(ask.value, since=NOON + timedelta(days=ask.day), rows=ask.limit).to_json())
+    return _json(_asked(side, ask.value, since=NOON + timedelta(days=ask.day), rows=ask.limit))
 
 
 def common(side: Side, ask: Question) -> bytes:
