@@ -222,13 +222,9 @@ def gather(
         for name, some in mine.items():
             operator = table.get(name)
             assert operator is not None
-            view = open_view(
-                lake,
-                config,
-                replace(special.get(name, default), ranges=operator.networks),
-                now=now,
-                shot=whole,
-            )
+            prefixes = tuple(n for n in operator.networks if not n.startswith("AS"))
+            to = replace(special.get(name, default), ranges=prefixes)
+            view = open_view(lake, config, to, now=now, shot=whole)
             mask = Customers(view.mask, {f.subject.value for f, _ in some})
             items = gathered(name, some, mask, places)
             rows = evidence(replace(base, recipient=view.recipient, mask=mask), items)
