@@ -39,7 +39,7 @@ def test_the_configuration_example_is_valid_and_whole(tmp_path: Path) -> None:
     assert loaded.telescopes[0].name == "campus"
     structs = (
         config.File, config.TelescopeEntry, config.SourceEntry, config.ContextEntry, config.Span,
-        config.DeliverEntry, config.JobEntry,
+        config.DeliverEntry, config.JobEntry, config.NotifyEntry,
     )  # fmt: skip
     for struct in structs:
         for field in struct.__struct_encode_fields__:
