@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "case": ("noroshi.cli.case", "Group findings into cases; comment, assign, close."),
     "taxii": ("noroshi.cli.taxii", "Publish what recipients may read by TAXII; show their collections."),
     "notify": ("noroshi.cli.notify", "Tell those who answer for a network of their hosts."),
+    "blocklist": ("noroshi.cli.blocklist", "Release values from all blocklists."),
     "pull": ("noroshi.cli.pull", "Take in what a TAXII server or MISP feed has that is new."),
     "watch": ("noroshi.cli.watch", "Be told when a value, network or keyword appears."),
     "serve": ("noroshi.cli.serve", "Serve web pages, the API and TAXII in one process."),

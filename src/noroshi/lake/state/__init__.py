@@ -18,6 +18,7 @@ from noroshi.lake.state.operators import Operators
 from noroshi.lake.state.optouts import OptOuts
 from noroshi.lake.state.pulls import Pulls
 from noroshi.lake.state.recipients import Recipients
+from noroshi.lake.state.releases import Releases
 from noroshi.lake.state.sessions import Sessions
 from noroshi.lake.state.tokens import Tokens
 from noroshi.lake.state.users import Users
@@ -45,3 +46,4 @@ class State:
         self.sessions = Sessions(self.db)
         self.cases = Cases(self.db)
         self.pulls = Pulls(self.db)
+        self.releases = Releases(self.db)
