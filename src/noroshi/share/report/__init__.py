@@ -1,7 +1,7 @@
 """The report: figures and tables of a period, as one self-contained page, as Markdown and as JSON.
 
 period = parse("month", at=now, tz=config.timezone)
-data = build(lake.snapshot(), findings, scopes, period, now=now, own=config.own)
+data = build(view.shot, view.findings(), scopes, period, now=view.now, own=view.own)
 paths = write(data, Path("noroshi-report"), "ja")
 """
 
