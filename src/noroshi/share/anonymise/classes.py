@@ -61,7 +61,7 @@ _BY_NAME: Final[dict[str, str]] = {
     **dict.fromkeys(("mentions", "values", "refs", "hashes", "fingerprints"), "typed"),
     **dict.fromkeys(("host", "target", "answers", "san", "hostnames", "domain", "query", "server_name"), "host"),
     **dict.fromkeys(("url", "referrer"), "url"),
-    "email": "e-mail", "contact": "person",
+    "email": "e-mail", "contact": "person", "who": "person", "finding_id": "record-id",
     **dict.fromkeys(("owner", "org", "origin"), "organisation"),
     **dict.fromkeys(("decoy", "source", "scope"), "sensor"),
     "username": "user-name", "password": "password",
@@ -91,7 +91,7 @@ _BY_NAME: Final[dict[str, str]] = {
     **dict.fromkeys(("object_id", "source_ref", "target_ref", "id"), "object-id"),
     "sketch": "sketch", "key": "link-key",
     **dict.fromkeys(
-        ("published", "withdrawn_at", "kev_date", "not_before", "not_after", "stated_first", "stated_last"), "public",
+        ("published", "withdrawn_at", "kev_date", "not_before", "not_after"), "public",
     ),
     **dict.fromkeys(
         ("protocol", "ttl", "tcp_flags", "ip_len", "inner_protocol", "packet_count", "byte_count", "tool", "class",
@@ -107,7 +107,8 @@ _BY_NAME: Final[dict[str, str]] = {
          "ssvc_exploitation", "ssvc_automatable", "ssvc_impact", "cwes", "cpe", "purl", "ecosystem", "version_type",
          "from_version", "after_version", "below_version", "to_version", "versions", "product_version", "name",
          "supplier", "licences", "criticality", "table", "src_ip_nunique", "format", "parser_version", "counts",
-         "seconds", "subject_kind", "withdrawn", "rule_name", "rule_version"), "public",
+         "seconds", "subject_kind", "withdrawn", "rule_name", "rule_version", "rule", "verdict",
+            "lowered_from"), "public",
     ),
 }  # fmt: skip
 
@@ -119,6 +120,7 @@ _IN_TABLE: Final[dict[tuple[str, str], str]] = {
     **{("affected", c): "public" for c in ("id", "origin")},
     ("findings", "id"): "finding-id", ("runs", "owner"): "record-id", ("runs", "sha256"): "record-id",
     ("runs", "size"): "record-id", ("components", "origin"): "public",
+    ("verdicts", "subject"): "typed",
     ("incidents", "owner"): "person", ("assets", "name"): "organisation",
     **{("services", c): "host-key" for c in ("ssh_key", "fingerprints")},
     ("rejects", "reason"): "public", ("networks", "prefix"): "address",
@@ -157,6 +159,7 @@ ASIDE: Final[dict[tuple[str, str], str]] = {
     ("links", "value"): "role",
     ("indicators", "value"): "role",
     ("indicators", "raw"): "role",
+    ("verdicts", "subject"): "kind",
 }
 """The column that says, row by row, whether the address beside it is a victim's."""
 

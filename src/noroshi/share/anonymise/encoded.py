@@ -28,7 +28,9 @@ SIX: Final = re.compile(
     r"(?:[:.][0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|[0-9]{0,2}(?:\.[0-9]{1,3}){3})?",
     re.IGNORECASE,
 )
-INTEGER: Final = re.compile(r"(?<![0-9a-z])(0x[0-9a-f]{6,32}|[0-9]{5,39})(?![0-9])", re.IGNORECASE)
+INTEGER: Final = re.compile(
+    r"(?:(?<![0-9a-z])(?:0x[0-9a-f]{6,32}|[0-9]{5,39})|(?<=[a-z])[0-9]{9,10})(?![0-9])", re.IGNORECASE
+)
 HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9a-f]{2}(?:[ :\-,]|, ?)?){4,}+[0-9a-f]?", re.IGNORECASE)
 BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-]{6,}+={0,2}")
 ESCAPED: Final = re.compile(
@@ -110,7 +112,7 @@ def _six(text: str) -> bytes | None:
 def integers(text: str) -> Iterator[tuple[int, int, bytes]]:
     """(start, end, stored address) of numbers that can be an address."""
     for found in INTEGER.finditer(text):
-        low = found[1].lower()
+        low = found[0].lower()
         numbers = {int(low, 16)} if low.startswith("0x") else {int(low)}
         if low[0] == "0" and not low.startswith("0x") and set(low) <= set("01234567"):
             numbers.add(int(low, 8))
@@ -148,6 +150,29 @@ def base64s(text: str) -> Iterator[tuple[int, int, list[bytes], bool]]:
             except (binascii.Error, ValueError):
                 continue
         yield *found.span(), out, False
+
+
+def cores(text: str) -> Iterator[str]:
+    """What the base64 of any bytes with `text` in them has in the middle, at the three alignments, in lower case;
+    nothing for texts so short that it would be met by chance."""
+    raw = text.encode()
+    for before, skip in ((0, 0), (1, 2), (2, 3)):
+        whole = base64.b64encode(bytes(before) + raw).decode()
+        core = whole[skip : (before + len(raw)) * 8 // 6].lower()
+        if len(core) >= 8:
+            yield core
+
+
+def common_text(low: bytes, high: bytes) -> str:
+    """What the addresses of a range begin with as text, by whole parts: `203.0.113.`."""
+    mark, size = (".", 1) if low[0] == 4 else (":", 2)
+    parts = []
+    for at in range(1, len(low), size):
+        one = low[at : at + size]
+        if one != high[at : at + size]:
+            break
+        parts.append(str(one[0]) if size == 1 else f"{int.from_bytes(one):x}")
+    return mark.join(parts) + mark if parts else ""
 
 
 def escapes(text: str) -> Iterator[tuple[int, int, str]]:

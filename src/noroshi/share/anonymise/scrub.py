@@ -39,7 +39,7 @@ _SUSPECT: Final = tuple(
         r"[0-9A-Za-z]。[0-9A-Za-z]|[(（][ ]?(?:\.|:|[dD][oO][tT]|[aA][tT])|\b[dD][oO][tT]\b",
         r"\bA[Ss][0-9]",
         # hexadecimal and base64: seven or more letters and digits that are no word
-        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z+/_\-]*[0-9A-Z]|(?<=[0-9]))",
+        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z+/_\-]*[0-9A-Z]|(?<=[0-9]))|[A-Za-z0-9+/]{6}==",
     )
 )
 """What every form of an address, name or indicator has one of. Most sentences have none and are left at that."""
@@ -50,6 +50,7 @@ _HARMLESS: Final = re.compile(
 )
 """Ports, dates and CVEs between spaces: the commonest things in a sentence that look like more than they are."""
 _LEAST_WORD: Final = 3
+_LONG_RUN: Final = re.compile(r"[A-Za-z0-9+/_\-]{8,}+=*")
 Span = tuple[int, int, str]
 
 
@@ -60,7 +61,11 @@ class Scrubber:
         """words: names that stand in no text, with what stands for each."""
         self.values = values
         self._words = {w.lower(): said for w, said in words.items() if len(w.strip()) >= _LEAST_WORD}
-        self._names = self._pattern()
+        self._written = tuple(words)
+        self._names = self._pattern(r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])")
+        self._inside = self._pattern("", "")
+        """The same without borders: what was decoded has other bytes around it."""
+        self._cores = self._folded()
         self._short = lru_cache(maxsize=1 << 15)(self._looked)
         self._piece = lru_cache(maxsize=1 << 15)(self._hidden_in)
         self.idle = not self._names and not any(map(values.hides, _TEXT_FIELDS))
@@ -76,9 +81,12 @@ class Scrubber:
     def _looked(self, text: str, dense: bool) -> str:
         return text if self.clean(text) else self._scrub(text, dense, 0)
 
-    def clean(self, text: str) -> bool:
+    def clean(self, text: str, *, decoded: bool = False) -> bool:
         """True when the text has nothing that could be hidden; False tells nothing."""
-        if self._names and self._names.search(text):
+        names = self._inside if decoded else self._names
+        if names and names.search(text):
+            return False
+        if next(self._lowered(text), None):
             return False
         return not _suspect(text) or not _suspect(_HARMLESS.sub(" ", text))
 
@@ -93,42 +101,43 @@ class Scrubber:
         return out
 
     def _once(self, text: str, dense: bool, depth: int) -> str:
-        spans = list(self._found(text))
+        spans = list(self._found(text, depth))
         done = _replaced(text, spans)
         kept = _places(spans)
         rest = [s for s in self._left(done, dense, depth) if not _meets(kept, s)]
         return _replaced(done, _disjoint(rest)) if rest else done
 
-    def _found(self, text: str) -> Iterator[Span]:
+    def _found(self, text: str, depth: int) -> Iterator[Span]:
         """What the extractor finds and the profile hides, with what stands for it."""
         end = 0
         for one in sorted(find_spans(text), key=lambda f: (f.start, -f.end)):
             if one.start < end:
                 continue
             end = one.end
-            masked = self.of_kind(one.kind, one.value)
+            masked = self.of_kind(one.kind, one.value, depth=depth)
             if masked != one.value:
                 yield one.start, one.end, f"[{self.name(one.kind, one.value)}]" if masked is None else masked
 
-    def of_kind(self, kind: str, value: str, role: str = "", *, victim: bool = False) -> str | None:
-        """A canonical observable masked; None when it is dropped."""
+    def of_kind(
+        self, kind: str, value: str, role: str = "", *, victim: bool = False, depth: int = 0
+    ) -> str | None:
+        """An observable masked; None when it is dropped."""
         values = self.values
         field = values.of_kind(kind, role)
-        if kind == "email":
-            return values.email(value)
-        if field is not None:
-            return values.word(field, value)
         if kind == "ip":
             return values.ip(value, victim=victim)
         if kind == "prefix":
             return values.prefix(value, victim=victim)
-        if kind == "domain":
-            masked = values.domain(value)
-            # A name nobody hides may hold an address of one's own: 198-51-100-7.provider.example.
-            return self._rest(value) if masked == value else masked
         if kind == "url":
-            return values.url(value, self._rest)
-        return value if kind in ("cve", "technique", "advisory") else self._rest(value)
+            return values.url(value, lambda rest: self._rest(rest, depth))
+        if kind == "email":
+            masked = values.email(value)
+        elif kind == "domain":
+            masked = values.domain(value)
+        else:
+            masked = value if field is None else values.word(field, value)
+        # What nobody hides may hold an address of one's own (198-51-100-7.provider.example) or be no such value at all.
+        return self._rest(value, depth) if masked == value else masked
 
     def name(self, kind: str, value: str) -> str:
         """The class that stands in brackets for a dropped value."""
@@ -140,9 +149,15 @@ class Scrubber:
             return "own-domain" if self.values.is_own(value) else "other-domain"
         return self.values.of_kind(kind) or kind
 
-    def _rest(self, text: str) -> str:
+    def _rest(self, text: str, depth: int) -> str:
         """A piece of a text without what decodes to something hidden; the extractor has seen it already."""
-        spans = _disjoint(list(self._left(text, False, 1)))
+        if self.clean(text, decoded=depth > 0):
+            return text
+        spans = _disjoint(list(self._left(text, False, depth)))
+        if not spans and not text.isascii():
+            plain = encoded.folded(text)
+            spans = _disjoint(list(self._left(plain, False, depth))) if plain != text else []
+            return _replaced(plain, spans) if spans else text
         return _replaced(text, spans) if spans else text
 
     def _left(self, text: str, dense: bool, depth: int) -> Iterator[Span]:
@@ -152,8 +167,9 @@ class Scrubber:
             yield plain.origin(start), plain.origin(end), said
 
     def _candidates(self, text: str, dense: bool, depth: int) -> Iterator[Span]:
-        if self._names:
-            for found in self._names.finditer(text):
+        names = self._inside if depth else self._names
+        if names:
+            for found in names.finditer(text):
                 word = found[0].lower()
                 yield *found.span(), self._words.get(word) or self._own_name(word)
         hidden = self._hidden
@@ -164,6 +180,7 @@ class Scrubber:
         for start, end, low, high in encoded.networks(text):
             if field := self._net(low, high):
                 yield start, end, f"[{field}]"
+        yield from self._lowered(text)
         if depth >= DEEPEST:
             return
         for start, end, read in encoded.escapes(text):
@@ -173,6 +190,27 @@ class Scrubber:
             for start, end, raws, exact in decode(text):
                 if self._in_bytes(raws, exact or dense, decode is encoded.hexes, dense, depth):
                     yield start, end, "[hidden]"
+
+    def _lowered(self, text: str) -> Iterator[Span]:
+        """Runs of base64 whose case was lost, as in names of malware, and that held something hidden."""
+        if self._cores:
+            for found in _LONG_RUN.finditer(text):
+                low = found[0].lower()
+                if any(core in low for core in self._cores):
+                    yield *found.span(), "[hidden]"
+
+    def _folded(self) -> tuple[str, ...]:
+        """What base64 has in the middle, in lower case, of each hidden name and of what addresses begin with."""
+        texts = {w for word in self._written for w in (word, word.lower(), word.upper(), word.title())}
+        if self.values.hides("own-domain"):
+            texts |= {t for d in self.values.domains for t in (d, d.upper())}
+        for spans, field in (
+            (self.values.own_spans, "own-address"),
+            (self.values.dark_spans, "telescope-address"),
+        ):
+            if self.values.hides(field):
+                texts |= {encoded.common_text(low, high) for low, high in spans}
+        return tuple({core for text in sorted(texts) for core in encoded.cores(text)})
 
     def _in_bytes(self, raws: list[bytes], windows: bool, both: bool, dense: bool, depth: int) -> bool:
         for at, raw in enumerate(raws):
@@ -208,7 +246,7 @@ class Scrubber:
 
     def _hidden_in(self, text: str, dense: bool, depth: int) -> bool:
         """True when a decoded text holds something hidden."""
-        return not self.clean(text) and self._scrub(text, dense, depth) != text
+        return not self.clean(text, decoded=True) and self._scrub(text, dense, depth) != text
 
     def _hidden(self, packed: bytes) -> str:
         """The class of an address that is hidden by what it is, not by its role; else empty. Private and special
@@ -229,13 +267,13 @@ class Scrubber:
         masked = self.values.domain(name)
         return masked if masked and masked != name else "[own-domain]"
 
-    def _pattern(self) -> re.Pattern[str] | None:
+    def _pattern(self, before: str, after: str) -> re.Pattern[str] | None:
         parts = [re.escape(w) for w in sorted(self._words, key=len, reverse=True)]
         if self.values.hides("own-domain"):
             parts += [rf"(?:[a-z0-9_\-]{{1,63}}\.){{0,10}}{re.escape(d)}" for d in self.values.domains]
         if not parts:
             return None
-        return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(parts)})(?![A-Za-z0-9])", re.IGNORECASE)
+        return re.compile(f"{before}(?:{'|'.join(parts)}){after}", re.IGNORECASE)
 
 
 _TEXT_FIELDS: Final = (

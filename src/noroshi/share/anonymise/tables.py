@@ -15,6 +15,7 @@ from noroshi.share.anonymise.classes import (
     ASIDE,
     VICTIM_CLASSES,
     VICTIM_COLUMNS,
+    VICTIM_KINDS,
     VICTIM_ROLES,
     VICTIM_TYPES,
     column_class,
@@ -30,6 +31,7 @@ _VICTIMS = {
     ("links", "value"): VICTIM_ROLES,
     ("indicators", "value"): VICTIM_ROLES,
     ("indicators", "raw"): VICTIM_ROLES,
+    ("verdicts", "subject"): VICTIM_KINDS,
 }
 
 
@@ -150,6 +152,12 @@ def _observables(
     column = rows.column(name)
     if field == "value":
         return _values(mask, table, name, rows, victim)
+    if field == "typed" and victim is not False:
+        flags = [victim] * len(column) if isinstance(victim, bool) else victim
+        texts: Any = column.to_pylist()
+        return pa.array(
+            [t and _typed(mask, t, victim=v) for t, v in zip(texts, flags, strict=True)], column.type
+        )
     if field == "typed":
         return _mapped(column, lambda text: _typed(mask, text))
     if field == "object-id":
@@ -170,11 +178,11 @@ def one(mask: Masking, kind: str, text: str, *, victim: bool = False) -> str | N
     return text if masked_ == found[1] else masked_
 
 
-def _typed(mask: Masking, text: str) -> str | None:
+def _typed(mask: Masking, text: str, *, victim: bool = False) -> str | None:
     kind, _, value = text.partition(" ")
     if kind not in CANONICAL:
         return mask.scrubber.text(text)
-    new = mask.value(kind, value)
+    new = mask.scrubber.of_kind(kind, value, victim=victim)
     if new is None:
         return None
     return typed("prefix" if kind == "ip" and "/" in new else kind, new)
