@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from noroshi.model.finding import Finding
@@ -25,28 +25,4 @@ def bundle(
     out = io.BytesIO()
     ordered = sorted(findings, key=lambda f: (f.first_seen, f.kind, f.subject.value, f.id, f.tlp.rank))
     to_file(from_findings(ordered, Names(producer, name_telescopes, tlp1)), out)
-    return out.getvalue()
-
-
-def objects(
-    findings: Iterable[Finding], *, producer: str = "", name_telescopes: bool = False
-) -> list[dict[str, Any]]:
-    """The objects of `bundle`."""
-    import msgspec
-
-    made = msgspec.json.decode(bundle(findings, producer=producer, name_telescopes=name_telescopes))
-    return list(made["objects"])
-
-
-def encode(objects: list[dict[str, Any]]) -> bytes:
-    """A bundle of these objects, with an id made from them."""
-    import msgspec
-
-    from noroshi.share.stix.write import Bundle
-
-    out = io.BytesIO()
-    made = Bundle(out)
-    for thing in objects:
-        made.add(msgspec.json.encode(thing))
-    made.close()
     return out.getvalue()

@@ -95,7 +95,7 @@ def emit(view: View, options: Options | None = None, tally: Tally | None = None)
         options.tlp1 or view.recipient.tlp1,
         known | MITRE if known else MITRE,
     )
-    stream = Stream(names, tally)
+    stream = Stream(names, tally, remember=options.imported and stored.has_any(view))
     found = view.findings(kinds=options.kinds, since=options.since)
     tally.findings = len(found)
     # Under a mask our ids are of made-up values, and what others say of those is about somebody else.
@@ -105,7 +105,8 @@ def emit(view: View, options: Options | None = None, tally: Tally | None = None)
     if options.facts:
         from noroshi.share.stix.facts import facts
 
-        yield from stream.put(facts(view, names, options.since))
+        for thing in facts(view, names, options.since):
+            yield from stream.put((thing,))
     if options.imported:
         yield from stream.imported(stored.objects(view))
         yield from stream.imported(stored.relations(view))
@@ -120,8 +121,9 @@ def from_findings(findings: Iterable[Finding], names: Names | None = None) -> It
 class Stream:
     """Writes objects, each once, with the definitions they refer to before them."""
 
-    def __init__(self, names: Names, tally: Tally) -> None:
-        self.names, self.tally = names, tally
+    def __init__(self, names: Names, tally: Tally, remember: bool = False) -> None:
+        """remember: keep the ids of all of ours, for what comes in may be what we once gave away."""
+        self.names, self.tally, self.remember = names, tally, remember
         self.seen = Seen()
         self.markings: set[str] = set()
         self.declared: set[str] = set()
@@ -130,45 +132,52 @@ class Stream:
     def findings(self, found: list[Finding], theirs: View | None) -> Iterator[Emitted]:
         """What findings become. theirs: the view, when others described observables in it."""
         # Always there, so that a bundle with nothing to tell is one that every reader accepts.
-        yield from self._once(self.names.identity)
+        yield from self.put([self.names.identity])
         least: dict[tuple[str, str], Tlp] = {}
         for f in found:
             key = f.subject.kind, f.subject.value
             if key not in least or f.tlp.rank < least[key].rank:
                 least[key] = f.tlp
+        if theirs is None:
+            for f in found:
+                yield from self.put(self._told(f, least))
+            return
         for start in range(0, len(found), TOGETHER):
-            things: Iterable[Object] = (
-                thing
-                for f in found[start : start + TOGETHER]
-                for thing in Told(f, self.names, False, least[f.subject.kind, f.subject.value]).objects()
-            )
-            yield from self.put(self._described(list(things), theirs) if theirs else things)
+            some = [thing for f in found[start : start + TOGETHER] for thing in self._told(f, least)]
+            yield from self.put(self._described(some, theirs))
+
+    def _told(self, f: Finding, least: dict[tuple[str, str], Tlp]) -> list[Object]:
+        return Told(f, self.names, False, least[f.subject.kind, f.subject.value]).objects()
 
     def revoked(self, found: Iterable[Finding]) -> Iterator[Emitted]:
         """What was made of findings that were taken back, as revoked; observables stay what they are."""
         for f in found:
             yield from self.put(t for t in Told(f, self.names, True).objects() if "revoked" in t)
 
-    def put(self, things: Iterable[Object]) -> Iterator[Emitted]:
+    def put(self, things: Iterable[Object]) -> Iterable[Emitted]:
         """Our own objects."""
+        out: list[Emitted] = []
+        encode, markings, remember = self.encode, self.markings, self.remember
         for thing in things:
-            kind = thing["type"]
-            if kind in _REPEATED and not self.seen.add(thing["id"]):
+            kind, id_ = thing["type"], thing["id"]
+            if (remember or kind in _REPEATED) and not self.seen.add(id_):
                 continue
-            if "extensions" in thing:
-                yield from self._declare(thing["extensions"])
-            refs = thing.get("object_marking_refs")
-            if refs and refs[0] not in self.markings:
-                yield from self._define(refs)
-            self.tally.objects += 1
-            yield Emitted(thing["id"], kind, thing.get("modified", ""), self.encode(thing))
+            if "extensions" in thing and not self.declared.issuperset(thing["extensions"]):
+                out += self._declare(thing["extensions"])
+            if (refs := thing.get("object_marking_refs")) and refs[0] not in markings:
+                out += self._define(refs)
+            out.append(Emitted(id_, kind, thing.get("modified", ""), encode(thing)))
+        self.tally.objects += len(out)
+        return out
 
     def imported(self, found: Iterable[stored.Stored]) -> Iterator[Emitted]:
         """What others made: each version once, and nothing under an id of ours."""
-        last, versions = "", set[str]()
+        last, versions, ours = "", set[str](), False
         for one in found:
             if one.id in STANDARD:
-                yield from self._define([one.id])
+                definitions = self._define([one.id])
+                self.tally.objects += len(definitions)
+                yield from definitions
                 continue
             if one.thing is None:
                 self.tally.left_out["no JSON" if not one.readable else "masked away by the profile"] += 1
@@ -182,16 +191,21 @@ class Stream:
             kind, version = thing["type"], imported.version(thing)
             id_ = thing["id"]
             if id_ != last:
-                last, versions = id_, set()
+                last, versions, ours = id_, set(), not self._theirs(id_, kind)
             # 12:00:00.000Z and 12:00:00Z are one time.
             mark = version.rstrip("Z").rstrip("0").rstrip(".")
-            if mark in versions or (kind in _REPEATED and not versions and not self.seen.add(id_)):
+            if ours or mark in versions:
                 continue
             versions.add(mark)
             self.tally.upgraded += upgraded
-            yield from self._define(imported.markings(thing))
-            self.tally.objects += 1
+            definitions = self._define(imported.markings(thing))
+            self.tally.objects += 1 + len(definitions)
+            yield from definitions
             yield Emitted(id_, kind, version, body)
+
+    def _theirs(self, id_: str, kind: str) -> bool:
+        """True when nothing of ours has that id."""
+        return self.seen.add(id_) if kind in _REPEATED else id_ not in self.seen
 
     def sightings(self, view: View) -> Iterator[Emitted]:
         """That we saw what others warn of: under the id of their indicator."""
@@ -227,21 +241,23 @@ class Stream:
         for thing in things:
             yield better.get(thing["id"], thing)
 
-    def _once(self, thing: Object) -> Iterator[Emitted]:
-        if self.seen.add(thing["id"]):
-            self.tally.objects += 1
-            yield Emitted(thing["id"], thing["type"], thing.get("modified", ""), self.encode(thing))
-
-    def _define(self, refs: Iterable[str]) -> Iterator[Emitted]:
+    def _define(self, refs: Iterable[str]) -> list[Emitted]:
+        """Definitions of standard markings that have not been written yet."""
+        out = []
         for ref in refs:
             if ref in STANDARD and ref not in self.markings:
                 self.markings.add(ref)
                 thing = standard_marking(ref)
-                self.tally.objects += 1
-                yield Emitted(ref, thing["type"], thing["created"], self.encode(thing))
+                out.append(Emitted(ref, thing["type"], thing["created"], self.encode(thing)))
+        return out
 
-    def _declare(self, extensions: Object) -> Iterator[Emitted]:
+    def _declare(self, extensions: Object) -> list[Emitted]:
+        """Definitions of our extensions that have not been written yet."""
+        out = []
         for ref, made in ((EXTENSION, extension_definition), (OBSERVATION, observation_definition)):
             if ref in extensions and ref not in self.declared:
                 self.declared.add(ref)
-                yield from self._once(made(self.names.creator))
+                self.seen.add(ref)
+                thing = made(self.names.creator)
+                out.append(Emitted(ref, thing["type"], thing["modified"], self.encode(thing)))
+        return out

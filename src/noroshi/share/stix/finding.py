@@ -9,7 +9,7 @@ Source: OASIS, STIX Version 2.1 (2021-06-10); TLP 2.0 objects as published by OA
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,20 +24,22 @@ from noroshi.share.stix.shared import (
     OBSERVATION,
     TLP1_IDS,
     TLP_IDS,
-    extension_definition,
-    observation_definition,
     producer_identity,
     sensor_identity,
-    standard_marking,
 )
 from noroshi.share.stix.techniques import MITRE, reference, techniques
 from noroshi.share.stix.text import clean, dictionary, stamp
 
 Object = dict[str, Any]
 
-HALF_LIVES = {"ip": 14, "prefix": 14, "domain": 60, "url": 60, "email": 60, "certificate": 365}
-"""Days a value is worth looking at after it was last seen. Addresses: half of those seen scanning have changed hands
-or been cleaned after about two weeks (dynamic pools); names live longer; hashes never change, so theirs never end."""
+HALF_LIVES = {
+    kind: timedelta(days=days)
+    for kind, days in (
+        ("ip", 14), ("prefix", 14), ("domain", 60), ("url", 60), ("email", 60), ("certificate", 365),
+    )
+}  # fmt: skip
+"""How long a value is worth looking at after it was last seen. Addresses: half of those seen scanning have changed
+hands or been cleaned after about two weeks (dynamic pools); names live longer; hashes never change, and have no end."""
 COUNT_LIMIT = 999_999_999
 """The largest number_observed and count the standard allows."""
 MEMBERS = 200
@@ -60,6 +62,8 @@ INCIDENTS = {
 }
 _MEMBERS_OF = ("members", "sources", "hosts", "addresses")
 _VISITED = ("decoy-intrusion",)
+_FIRST_TOLD = ("indicator", "incident", "note", "campaign")
+"""Types whose translation keeps the id it always had: a finding has one of them, and at most one besides."""
 _RECONNAISSANCE = [{"kill_chain_name": "mitre-attack", "phase_name": "reconnaissance"}]
 
 
@@ -86,18 +90,12 @@ class Names:
 
     def sensor(self, what: str, name: str = "") -> Object:
         """The identity of a sensor: by name where names are told."""
-        key = what, clean(name, 200) if self.name_sensors else ""
+        key = what, name if self.name_sensors else ""
         if key not in self._sensors:
-            self._sensors[key] = sensor_identity(*key, self.creator, self.marks[Tlp.AMBER_STRICT])
+            self._sensors[key] = sensor_identity(
+                what, clean(key[1], 200), self.creator, self.marks[Tlp.AMBER_STRICT]
+            )
         return self._sensors[key]
-
-    def definitions(self) -> list[Object]:
-        """Both extensions, after who declares them."""
-        return [self.identity, extension_definition(self.creator), observation_definition(self.creator)]
-
-    def marking(self, ref: str) -> Object:
-        """The definition of one of our markings."""
-        return standard_marking(ref)
 
 
 class Told:
@@ -108,98 +106,110 @@ class Told:
     ) -> None:
         """subject_tlp: marking of the subject itself, the least strict of the findings about it: the value is no
         secret once one finding may tell it."""
-        self.f, self.names, self.revoked = finding, names, revoked
-        self.subject_marks = [names.marks[subject_tlp or finding.tlp]]
-        first = finding.first_seen
-        if finding.recurs_daily:
-            first = first.replace(hour=0, minute=0, second=0, microsecond=0)
-        self.created = stamp(first)
-        self.modified = stamp(max(finding.modified or finding.last_seen, first))
-        self.first, self.last = stamp(finding.first_seen), stamp(finding.last_seen)
-        self.marking = names.marks[finding.tlp]
-        self.marks = [self.marking]
-        self.text = clean(finding.summary.get("en") or next(iter(finding.summary.values()), finding.kind))
-        self.key = (finding.id, finding.tlp.value, *names.salt)
-        self.sensor = names.sensor("decoy" if finding.kind in _VISITED else "telescope", finding.scope)
-        self.techniques = techniques(finding)
+        f = self.f = finding
+        self.names, self.out = names, list[Object]()
+        self.subject_marks = [names.marks[subject_tlp or f.tlp]]
+        begun = f.first_seen
+        if f.recurs_daily:
+            begun = begun.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.first, self.last = stamp(f.first_seen), stamp(f.last_seen)
+        self.marks = [names.marks[f.tlp]]
+        self.modified = stamp(max(f.modified or f.last_seen, begun))
+        self.base: Object = {
+            "created": stamp(begun), "modified": self.modified, "created_by_ref": names.creator,
+            "object_marking_refs": self.marks,
+        }  # fmt: skip
+        if revoked:
+            self.base["revoked"] = True
+        self.text = clean(f.summary.get("en") or next(iter(f.summary.values()), f.kind))
+        self.key = "\0".join((f.id, f.tlp.value, *names.salt))
+        self.sensor = names.sensor("decoy" if f.kind in _VISITED else "telescope", f.scope)
+        self.techniques = techniques(f)
+        self.count = packets(f)
 
-    def objects(self) -> Iterator[Object]:
+    def objects(self) -> list[Object]:
         """The observables, what was observed, and what that means."""
-        f = self.f
-        yield self.sensor
+        f, out = self.f, self.out
+        out.append(self.sensor)
         main = observable(f.subject.kind, f.subject.value)
         if main:
             main["object_marking_refs"] = self.subject_marks
         if f.kind == "campaign":
-            yield from self._campaign([main] if main else [])
-            return
-        if f.kind == "affected-product":
-            yield from self._product(main)
-            return
-        if f.subject.kind in ("cve", "advisory"):
-            yield from self._vulnerability()
-            return
-        observed = (yield from self._observed([main])) if main else None
-        if observed is None or main is None:
-            yield from self._note([self.sensor["id"]])
-        elif f.kind in INCIDENTS:
-            yield from self._incident(observed, main)
-        elif f.kind in INDICATORS and (match := pattern(f.subject.kind, f.subject.value)):
-            yield from self._indicator(observed, main, match)
-        elif f.kind == "vulnerable-service":
-            yield from self._host(observed, main)
+            self._campaign([main] if main else [])
+        elif f.kind == "affected-product":
+            self._product(main)
+        elif f.subject.kind in ("cve", "advisory"):
+            self._vulnerability()
+        elif main is None:
+            self._note([self.sensor["id"]])
         else:
-            yield from self._note([observed["id"]])
+            self._seen(main, self._observed([main]))
+        return out
+
+    def _seen(self, main: Object, observed: Object) -> None:
+        f = self.f
+        if f.kind in INCIDENTS:
+            self._incident(observed, main)
+        elif f.kind in INDICATORS and (match := pattern(f.subject.kind, f.subject.value)):
+            self._indicator(observed, main, match)
+        elif f.kind == "vulnerable-service":
+            self._host(observed, main)
+        else:
+            self._note([observed["id"]])
 
     # Building blocks ----------------------------------------------------------------------------------------
-    def _sdo(self, kind: str, *parts: str, **more: Any) -> Object:
+    def _add(self, kind: str, more: Object, *parts: str) -> Object:
+        """One of our objects about the finding; `parts` tell it from others of its type."""
         made = {
-            "type": kind, "spec_version": "2.1", "id": object_id(kind, *self.key, *parts),
-            "created": self.created, "modified": self.modified, "created_by_ref": self.names.creator,
-            "object_marking_refs": self.marks, **more,
-        }  # fmt: skip
-        if self.revoked:
-            made["revoked"] = True
+            "type": kind,
+            "spec_version": "2.1",
+            "id": object_id(kind, self.key, *parts),
+            **self.base,
+            **more,
+        }
+        self.out.append(made)
         return made
 
-    def _judged(self, kind: str, **more: Any) -> Object:
-        """An object that carries the judgement: confidence, label, and the evidence as our extension."""
+    def _judged(self, kind: str, text: str, more: Object) -> Object:
+        """An object that carries the judgement: confidence, label, words, and the evidence as our extension.
+
+        text: the property that takes the words.
+        """
         f = self.f
-        extension = {
-            "extension_type": "property-extension", "finding_id": f.id, "kind": f.kind,
-            "rule": {"name": f.rule.name, "version": f.rule.version}, "evidence": dictionary(f.evidence),
+        judged = {
+            "confidence": f.confidence, "labels": [f.kind], "lang": "en", text: self.text,
+            "extensions": {EXTENSION: {
+                "extension_type": "property-extension", "finding_id": f.id, "kind": f.kind,
+                "rule": {"name": f.rule.name, "version": f.rule.version}, "evidence": dictionary(f.evidence),
+            }},
         }  # fmt: skip
         if self.techniques:
-            more["external_references"] = [reference(t) for t in self.techniques]
-        return self._sdo(
-            kind,
-            confidence=f.confidence,
-            labels=[f.kind],
-            lang="en",
-            extensions={EXTENSION: extension},
-            **more,
-        )
+            judged["external_references"] = [reference(t) for t in self.techniques]
+        made = self._add(kind, judged | more)
+        if words := f.summary.get("ja"):
+            self._add("language-content", {
+                "object_ref": made["id"], "object_modified": self.modified, "contents": {"ja": {text: clean(words)}},
+            }, *(() if kind in _FIRST_TOLD else (kind,)))  # fmt: skip
+        return made
 
     def _marked(self, thing: Object) -> Object:
         return thing | {"object_marking_refs": self.marks}
 
-    def _observed(self, scos: list[Object]) -> Generator[Object, None, Object]:
-        f, main = self.f, scos[0]
-        yield from scos
+    def _observed(self, scos: list[Object]) -> Object:
+        f, out = self.f, self.out
+        out += scos
         refs = [s["id"] for s in scos]
-        if traffic := network_traffic(f, main, self.first, self.last):
-            yield self._marked(traffic)
+        if traffic := network_traffic(f, scos[0], self.first, self.last):
+            out.append(self._marked(traffic))
             refs.append(traffic["id"])
-        servers = f.evidence.get("servers")
-        for also in self._listed(servers, refs):
-            yield also
-            refs.append(also["id"])
-        observed = self._sdo(
-            "observed-data", first_observed=self.first, last_observed=self.last, number_observed=packets(f),
-            object_refs=refs,
-        )  # fmt: skip
-        yield observed
-        return observed
+        if servers := f.evidence.get("servers"):
+            also = self._listed(servers, refs)
+            out += also
+            refs += [s["id"] for s in also]
+        return self._add("observed-data", {
+            "first_observed": self.first, "last_observed": self.last, "number_observed": self.count,
+            "object_refs": refs,
+        })  # fmt: skip
 
     def _listed(self, values: Any, known_refs: list[str]) -> list[Object]:
         """The observables a list of evidence names, but for those known."""
@@ -209,150 +219,130 @@ class Told:
                 found[also["id"]] = self._marked(also)
         return list(found.values())
 
-    def _relation(self, source: str, relation: str, target: str) -> Object:
+    def _relate(self, source: Object, relation: str, target: str) -> None:
         # One of a kind between the two of a finding; the first of them (based-on) keeps the id it always had.
-        parts = () if relation == "based-on" else (relation, source, target)
-        return self._sdo(
-            "relationship", *parts, relationship_type=relation, source_ref=source, target_ref=target
-        )
+        self._add(
+            "relationship", {"relationship_type": relation, "source_ref": source["id"], "target_ref": target},
+            *(() if relation == "based-on" else (relation, source["id"], target)),
+        )  # fmt: skip
 
-    def _translation(self, thing: Object, name: str) -> Iterator[Object]:
-        if text := self.f.summary.get("ja"):
-            yield self._sdo(
-                "language-content", object_ref=thing["id"], object_modified=thing["modified"],
-                contents={"ja": {name: clean(text)}},
-            )  # fmt: skip
-
-    def _uses(self, source: str, relation: str) -> Iterator[Object]:
+    def _uses(self, source: Object, relation: str) -> None:
         """Relations to MITRE's own objects for the techniques shown."""
         for technique in self.techniques:
             if target := self.names.patterns.get(technique):
-                yield self._relation(source, relation, target)
+                self._relate(source, relation, target)
 
     # What it means ------------------------------------------------------------------------------------------
-    def _indicator(self, observed: Object, main: Object, match: str) -> Iterator[Object]:
+    def _indicator(self, observed: Object, main: Object, match: str) -> None:
         f, names = self.f, self.names
         kind, words = INDICATORS[f.kind]
-        more: Object = {"kill_chain_phases": _RECONNAISSANCE} if f.kind == "scanner" else {}
-        days = HALF_LIVES.get(f.subject.kind)
-        if days:
-            more["valid_until"] = stamp(f.last_seen + timedelta(days=days))
-        indicator = self._judged(
-            "indicator", name=f"{words} {f.subject.value}", description=self.text, indicator_types=[kind],
-            pattern=match, pattern_type="stix", pattern_version="2.1", valid_from=self.first, **more,
-        )  # fmt: skip
-        yield indicator
-        yield from self._translation(indicator, "description")
-        yield self._relation(indicator["id"], "based-on", observed["id"])
-        yield from self._uses(indicator["id"], "indicates")
-        if family := known.malware(str(f.evidence.get("class")), names.creator, names.clear):
-            yield family
-            yield self._relation(indicator["id"], "indicates", family["id"])
+        name = f"{words} {f.subject.value}"
+        told: Object = {
+            "name": name, "indicator_types": [kind], "pattern": match, "pattern_type": "stix",
+            "pattern_version": "2.1", "valid_from": self.first,
+        }  # fmt: skip
+        if life := HALF_LIVES.get(f.subject.kind):
+            told["valid_until"] = stamp(f.last_seen + life)
+        if f.kind == "scanner":
+            told["kill_chain_phases"] = _RECONNAISSANCE
+        indicator = self._judged("indicator", "description", told)
+        self._relate(indicator, "based-on", observed["id"])
+        self._uses(indicator, "indicates")
+        if family := known.malware(f.evidence.get("class"), names.creator, names.clear):
+            self.out.append(family)
+            self._relate(indicator, "indicates", family["id"])
         if f.kind == "c2-candidate":
-            server = self._sdo(
-                "infrastructure", name=f"{words} {f.subject.value}",
-                infrastructure_types=["command-and-control"], first_seen=self.first, last_seen=self.last,
-            )  # fmt: skip
-            yield server
-            yield self._relation(server["id"], "consists-of", main["id"])
-            yield self._relation(indicator["id"], "indicates", server["id"])
-        yield self._sdo(
-            "sighting", first_seen=self.first, last_seen=self.last, count=packets(f),
-            sighting_of_ref=indicator["id"], observed_data_refs=[observed["id"]],
-            where_sighted_refs=[self.sensor["id"]],
-        )  # fmt: skip
+            server = self._add("infrastructure", {
+                "name": name, "infrastructure_types": ["command-and-control"], "first_seen": self.first,
+                "last_seen": self.last,
+            })  # fmt: skip
+            self._relate(server, "consists-of", main["id"])
+            self._relate(indicator, "indicates", server["id"])
+        self._add("sighting", {
+            "first_seen": self.first, "last_seen": self.last, "count": self.count,
+            "sighting_of_ref": indicator["id"], "observed_data_refs": [observed["id"]],
+            "where_sighted_refs": [self.sensor["id"]],
+        })  # fmt: skip
 
-    def _incident(self, observed: Object, main: Object) -> Iterator[Object]:
+    def _group(self, name: str, refs: list[str], context: str = "suspicious-activity") -> None:
+        self._add("grouping", {"name": name, "context": context, "object_refs": refs})
+
+    def _incident(self, observed: Object, main: Object) -> None:
         name = f"{INCIDENTS[self.f.kind]} {self.f.subject.value}"
-        incident = self._judged("incident", name=name, description=self.text)
-        yield incident
-        yield from self._translation(incident, "description")
-        yield from self._uses(incident["id"], "related-to")
-        yield self._sdo(
-            "grouping", name=name, context="suspicious-activity",
-            object_refs=[incident["id"], observed["id"], main["id"], *observed["object_refs"][1:]],
-        )  # fmt: skip
+        incident = self._judged("incident", "description", {"name": name})
+        self._uses(incident, "related-to")
+        self._group(name, [incident["id"], observed["id"], main["id"], *observed["object_refs"][1:]])
 
-    def _campaign(self, scos: list[Object]) -> Iterator[Object]:
+    def _campaign(self, scos: list[Object]) -> None:
         """A campaign, what its members sent, and all of it as a group."""
         refs = [s["id"] for s in scos]
-        for name in _MEMBERS_OF:
-            also = self._listed(self.f.evidence.get(name), refs)
+        for where in _MEMBERS_OF:
+            also = self._listed(self.f.evidence.get(where), refs)
             scos += also
             refs += [s["id"] for s in also]
+        if scos:
+            observed = self._observed(scos)
+            refs = [observed["id"], *observed["object_refs"]]
         name = f"Campaign {clean(self.f.subject.value, 200)}"
         campaign = self._judged(
-            "campaign", name=name, description=self.text, first_seen=self.first, last_seen=self.last
+            "campaign", "description", {"name": name, "first_seen": self.first, "last_seen": self.last}
         )
-        if scos:
-            observed = yield from self._observed(scos)
-            refs = [observed["id"], *observed["object_refs"]]
-        yield campaign
-        yield from self._translation(campaign, "description")
-        yield from self._uses(campaign["id"], "uses")
-        yield self._sdo(
-            "grouping", name=name, context="suspicious-activity", object_refs=[campaign["id"], *refs]
-        )
+        self._uses(campaign, "uses")
+        self._group(name, [campaign["id"], *refs])
 
-    def _note(self, refs: list[str]) -> Iterator[Object]:
+    def _note(self, refs: list[str]) -> None:
+        f = self.f
         note = self._judged(
-            "note",
-            abstract=f"{self.f.kind}: {clean(self.f.subject.value)}",
-            content=self.text,
-            object_refs=refs,
+            "note", "content", {"abstract": f"{f.kind}: {clean(f.subject.value)}", "object_refs": refs}
         )
-        yield note
-        yield from self._translation(note, "content")
-        yield from self._uses(note["id"], "related-to")
+        self._uses(note, "related-to")
 
-    def _known(self) -> Iterator[Object]:
+    def _known(self) -> list[Object]:
         """The vulnerabilities the evidence names."""
-        for name in known.vulnerabilities(self.f.evidence):
-            if thing := known.vulnerability(name, self.names.creator, self.names.clear):
-                yield thing
+        names = self.names
+        made = (
+            known.vulnerability(n, names.creator, names.clear) for n in known.vulnerabilities(self.f.evidence)
+        )
+        things = [t for t in made if t]
+        self.out += things
+        return things
 
-    def _host(self, observed: Object, main: Object) -> Iterator[Object]:
+    def _host(self, observed: Object, main: Object) -> None:
         """A host with vulnerable services: what it consists of, and what it has."""
-        host = self._judged(
-            "infrastructure", name=f"Vulnerable host {self.f.subject.value}", description=self.text,
-            infrastructure_types=["unknown"], first_seen=self.first, last_seen=self.last,
-        )  # fmt: skip
-        yield host
-        yield self._relation(host["id"], "consists-of", main["id"])
+        host = self._judged("infrastructure", "description", {
+            "name": f"Vulnerable host {self.f.subject.value}", "infrastructure_types": ["unknown"],
+            "first_seen": self.first, "last_seen": self.last,
+        })  # fmt: skip
+        self._relate(host, "consists-of", main["id"])
         for name in known.products(self.f.evidence):
             if product := observable("cpe", name):
-                yield self._marked(product)
-                yield self._relation(host["id"], "consists-of", product["id"])
+                self.out.append(self._marked(product))
+                self._relate(host, "consists-of", product["id"])
         for thing in self._known():
-            yield thing
-            yield self._relation(host["id"], "has", thing["id"])
-        yield from self._note([host["id"], observed["id"]])
+            self._relate(host, "has", thing["id"])
+        self._note([host["id"], observed["id"]])
 
-    def _product(self, main: Object | None) -> Iterator[Object]:
+    def _product(self, main: Object | None) -> None:
         """A component and the vulnerabilities that affect it."""
-        refs, things = [], list(self._known())
-        yield from things
+        things = self._known()
+        refs = [t["id"] for t in things]
         if main:
             if self.f.subject.kind == "purl":
                 main["extensions"] = purl_extension(self.f.subject.value)
-            yield main
-            refs = [main["id"]]
-        refs += [t["id"] for t in things]
-        yield from self._note(refs or [self.sensor["id"]])
-        for thing in things if main else ():
-            yield self._relation(refs[0], "related-to", thing["id"])
+            self.out.append(main)
+            for thing in things:
+                self._relate(main, "related-to", thing["id"])
+            refs = [main["id"], *refs]
+        self._note(refs or [self.sensor["id"]])
         if len(refs) > 1:
-            yield self._sdo(
-                "grouping", name=f"Affected product {clean(self.f.subject.value, 500)}", context="unspecified",
-                object_refs=refs,
-            )  # fmt: skip
+            self._group(f"Affected product {clean(self.f.subject.value, 500)}", refs, "unspecified")
 
-    def _vulnerability(self) -> Iterator[Object]:
+    def _vulnerability(self) -> None:
         """A judgement about a vulnerability: a note on it, for none of STIX's relations says "may be used now"."""
         thing = known.vulnerability(self.f.subject.value, self.names.creator, self.names.clear)
         if thing:
-            yield thing
-        yield from self._note([thing["id"]] if thing else [self.sensor["id"]])
+            self.out.append(thing)
+        self._note([(thing or self.sensor)["id"]])
 
 
 def _told(one: Any) -> Object | None:

@@ -31,9 +31,9 @@ def vulnerability(name: str, creator: str, marking: str) -> Object | None:
     return _constant("vulnerability", creator, marking, name, external_references=[reference])
 
 
-def malware(family: str, creator: str, marking: str) -> Object | None:
+def malware(family: object, creator: str, marking: str) -> Object | None:
     """The family of malware a class of infected hosts stands for."""
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         return None
     name, types = FAMILIES[family]
     return _constant("malware", creator, marking, name, is_family=True, malware_types=types)

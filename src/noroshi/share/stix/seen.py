@@ -29,9 +29,10 @@ class Seen:
 
     def add(self, id_: str) -> bool:
         """True when it was not there before."""
-        if id_ in self:
+        key = _key(id_)
+        if key in self._fresh or (self._runs and id_ in self):
             return False
-        self._fresh.add(_key(id_))
+        self._fresh.add(key)
         if len(self._fresh) >= FRESH:
             self._settle()
         return True

@@ -94,6 +94,11 @@ def observables(view: View, ids: Iterable[str]) -> dict[str, Stored]:
     return {s.id: s for s in stored if s.thing is not None}
 
 
+def has_any(view: View) -> bool:
+    """True when anything of others was imported."""
+    return any(view.shot.sql(f"SELECT 1 FROM {t} LIMIT 1").num_rows for t in ("objects", "relations"))  # noqa: S608
+
+
 def has_observables(view: View) -> bool:
     """True when anybody's cyber observables were imported."""
     types = ", ".join(f"'{t}'" for t in sorted(OBSERVABLES))

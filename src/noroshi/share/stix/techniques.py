@@ -40,10 +40,12 @@ _SHOWN = {"logins": "T1110", "commands": "T1059", "transfers": "T1105"}
 
 def techniques(finding: Finding) -> list[str]:
     """Techniques a finding shows: those its kind is, those its evidence names, those a decoy saw used."""
-    found = dict.fromkeys(_ALWAYS.get(finding.kind, ()))
+    always, named = _ALWAYS.get(finding.kind, ()), finding.evidence.get("techniques")
+    if named is None and finding.kind != "decoy-intrusion":
+        return list(always)
+    found = dict.fromkeys(always)
     if finding.kind == "decoy-intrusion":
         found |= dict.fromkeys(t for key, t in _SHOWN.items() if finding.evidence.get(key))
-    named = finding.evidence.get("techniques")
     if isinstance(named, list):
         for one in named[:LIMIT]:
             text = one.get("id") or one.get("technique") if isinstance(one, dict) else one
