@@ -20,7 +20,7 @@ from noroshi.share.anonymise.mask import Plain
 from noroshi.share.marking import Recipient
 from noroshi.share.notify.compose import MAX_ITEMS, Notice, Sender, notice
 from noroshi.share.notify.customers import Customers
-from noroshi.share.notify.items import KINDS, Item, evidence, gathered
+from noroshi.share.notify.items import KINDS, Item, evidence, gathered, told
 from noroshi.share.notify.operators import Operator, Table
 from noroshi.work.gate import open_view, recipient
 from noroshi.work.notify_settings import settings
@@ -219,17 +219,25 @@ def gather(
                 out.opted_out.append((f.kind, f.subject.value, stopped))
                 continue
             mine.setdefault(row.name, []).append((f, row.network))
+        masks: dict[str, Customers] = {}
         for name, some in mine.items():
             operator = table.get(name)
             assert operator is not None
             prefixes = tuple(n for n in operator.networks if not n.startswith("AS"))
-            to = replace(special.get(name, default), ranges=prefixes)
-            view = open_view(lake, config, to, now=now, shot=whole)
-            mask = Customers(view.mask, {f.subject.value for f, _ in some})
-            items = gathered(name, some, mask, places)
-            rows = evidence(replace(base, recipient=view.recipient, mask=mask), items)
-            out.items[name] = [replace(i, rows=rows.get((i.kind, i.subject), ())) for i in items]
+            who = replace(special.get(name, default), ranges=prefixes)
+            inner = open_view(lake, config, who, now=now, shot=whole).mask
+            masks[name] = Customers(inner, {f.subject.value for f, _ in some})
+            out.items[name] = gathered(name, some, masks[name], places)
             out.operators[name] = operator
+        # One question for all operators: what is none's is scrubbed here, the rest by each one's mask.
+        theirs = [i for name in mine for i in out.items[name]]
+        seen = replace(base, mask=Customers(Plain(), {i.subject for i in theirs}))
+        rows = evidence(seen, theirs)
+        for name, mask in masks.items():
+            some_items = out.items[name]
+            out.items[name] = [
+                replace(i, rows=told(rows.get((i.kind, i.subject), ()), mask)) for i in some_items
+            ]
     out.unresolved = sorted(set(out.unresolved), key=lambda u: (u.kind, u.subject))
     out.opted_out = sorted(set(out.opted_out))
     return out

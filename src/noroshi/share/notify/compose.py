@@ -26,9 +26,9 @@ from noroshi.share.notify.words import words
 
 VERSION = 1
 """Of the text: another text is another notice."""
-SHOWN_ITEMS = 50
+SHOWN_ITEMS = 20
+"""Of each kind in the words, the surest; the table has all."""
 SHOWN_ROWS = 5
-"""What stands in the words; the table has all."""
 MAX_ITEMS = 5_000
 """Of one notice: a table of 100,000 rows, 20 MB; what is beyond goes with the next."""
 _TLP = {
@@ -154,11 +154,10 @@ def text(operator: Operator, items: Sequence[Item], sender: Sender, number: str,
     hosts = w["host"] if n == 1 else w["hosts"].format(n=n)
     intro = w["intro" if sender.name else "intro_unnamed"].format(sender=sender.name, hosts=hosts)
     lines = [w["greeting"].format(operator=operator.name), "", intro, w["reference"].format(id=number), ""]
-    shown = items[:SHOWN_ITEMS]
     for kind in KINDS:
         some = [i for i in items if i.kind == kind]
         if some:
-            lines += _kind(kind, some, [i for i in shown if i.kind == kind], w)
+            lines += _kind(kind, some, some[:SHOWN_ITEMS], w)
     lines += [w["times"], w["attached"].format(files=", ".join(files)), ""]
     lines += [f"== {w['answer']}", w["answer_reply"].format(id=number)]
     if sender.contact:

@@ -7,7 +7,7 @@ hit there and how many addresses, not the decoys, not what others wrote.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +222,10 @@ def _detail(finding: Finding) -> dict[str, Any]:
 
 
 def evidence(view: View, items: Sequence[Item]) -> dict[tuple[str, str], tuple[Row, ...]]:
-    """Rows by (kind, subject): for each the newest ROWS within its time span, oldest first."""
+    """Rows by (kind, subject): for each the newest ROWS within its time span, oldest first.
+
+    view: its mask is over the subjects of all items; `told` is for what each operator's profile says of texts.
+    """
     out: dict[tuple[str, str], list[Row]] = {}
     for kinds, tables in (
         (("infected-host",), (_flows("scan"), _sessions)), (("decoy-intrusion",), (_sessions,)),
@@ -231,12 +234,23 @@ def evidence(view: View, items: Sequence[Item]) -> dict[tuple[str, str], tuple[R
         mine = [i for i in items if i.kind in kinds and "/" not in i.subject]
         for at in range(0, len(mine), AT_ONCE):
             part = mine[at : at + AT_ONCE]
+            by_ip: dict[str, list[Item]] = {}
+            for item in part:
+                by_ip.setdefault(item.subject, []).append(item)
             for ask in tables:
                 for row in ask(view, part):
-                    for item in part:
-                        if item.subject == row.ip and item.first_seen <= row.ts <= item.last_seen:
+                    for item in by_ip.get(row.ip, ()):
+                        if item.first_seen <= row.ts <= item.last_seen:
                             out.setdefault((item.kind, item.subject), []).append(row)
     return {key: _newest(rows) for key, rows in out.items()}
+
+
+def told(rows: Sequence[Row], mask: Customers) -> tuple[Row, ...]:
+    """Rows with their texts as an operator's profile leaves them."""
+    return tuple(
+        replace(r, what=one_line(mask.text(r.what) or ""), banner=one_line(mask.text(r.banner) or ""))
+        for r in rows
+    )
 
 
 def _newest(rows: Sequence[Row]) -> tuple[Row, ...]:
