@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -24,6 +26,9 @@ SWAP = "noroshi.swap"
 
 CLOSE = "noroshi.close"
 """The same for closing runs, and for new revisions of findings."""
+
+_COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint\.(?:.*\.)?parquet)$")
+"""A commit, or the checkpoint behind which the engine cleaned it up."""
 
 ATTEMPTS = 5
 """Times a commit that conflicts with nothing of ours is tried."""
@@ -92,6 +97,34 @@ class Store:
                 self._read()
             return list(self._files.values())
 
+    def version(self) -> int:
+        """The newest commit, from the names in the log alone; -1 when nothing was ever written.
+
+        A commit's file appears whole or not at all, so that what is named here is there to be read later: the log
+        is kept for 30 days (the engine's default), and so is what it takes to read it as of this commit.
+        """
+        with telling(self.root):
+            try:
+                with os.scandir(self.root / "_delta_log") as entries:
+                    return max((int(m[1]) for e in entries if (m := _COMMIT.match(e.name))), default=-1)
+            except FileNotFoundError:
+                return -1
+
+    def files_at(self, version: int) -> list[DataFile]:
+        """The live files as of a commit that `version` named."""
+        if version < 0:
+            return []
+        with self._lock, telling(self.root):
+            if self._open() and self._delta.version() < version:
+                self._delta.update_incremental()
+            if self._delta.version() == version:
+                self._read()
+                return list(self._files.values())
+            # Others committed since: the table as it is stays loaded for those who come next.
+            from deltalake import DeltaTable
+
+            return list(_listed(DeltaTable(self.root, version=version), self._files).values())
+
     def _open(self) -> bool:
         """Loads the table once; False when it does not exist yet."""
         if self._delta is None and any(self.root.glob("_delta_log/*.json")):
@@ -159,33 +192,7 @@ class Store:
     def _read(self) -> None:
         if self._delta.version() == self._version:
             return
-        actions = pa.table(self._delta.get_add_actions(flatten=True))
-        names = set(actions.column_names)
-
-        def column(name: str) -> list[Any]:
-            return actions[name].to_pylist() if name in names else [None] * len(actions)
-
-        old, new = self._files, {}
-        rest = zip(
-            *map(
-                column,
-                [
-                    "size_bytes",
-                    "num_records",
-                    "partition.day",
-                    "min.run_id",
-                    "max.run_id",
-                    "min.key",
-                    "max.key",
-                ],
-            ),
-            strict=True,
-        )
-        for path, (size, rows, day, run_low, run_high, low, high) in zip(column("path"), rest, strict=True):
-            new[path] = old.get(path) or DataFile(
-                path, size, rows, _day(day), _pair(run_low, run_high), _pair(low, high)
-            )
-        self._files, self._version = new, self._delta.version()
+        self._files, self._version = _listed(self._delta, self._files), self._delta.version()
 
     def commit(
         self,
@@ -278,6 +285,24 @@ class Store:
                     retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True
                 )
             )
+
+
+def _listed(delta: Any, old: dict[str, DataFile]) -> dict[str, DataFile]:
+    """The live files of a loaded table by path; those known already are the same objects."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    names = set(actions.column_names)
+
+    def column(name: str) -> list[Any]:
+        return actions[name].to_pylist() if name in names else [None] * len(actions)
+
+    shown = ("size_bytes", "num_records", "partition.day", "min.run_id", "max.run_id", "min.key", "max.key")
+    out = {}
+    for path, *rest in zip(column("path"), *map(column, shown), strict=True):
+        size, rows, day, run_low, run_high, low, high = rest
+        out[path] = old.get(path) or DataFile(
+            path, size, rows, _day(day), _pair(run_low, run_high), _pair(low, high)
+        )
+    return out
 
 
 def _values(day: date | None) -> dict[str, str | None]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noroshi.lake import horizon
-from noroshi.lake.delta import DataFile
+from noroshi.lake.delta import DataFile, Store
 from noroshi.lake.horizon import Horizon
 from noroshi.lake.points import Order, Visible, ordered, rows_between, rows_with
 from noroshi.lake.runs import RunInfo, hidden
@@ -35,7 +35,8 @@ def take(lake: Lake) -> Snapshot:
     """The runs-tables-runs rule: runs closed before the tables were loaded, and nothing of any other."""
     behind = horizon.load(lake.path)
     first = lake.log.load()
-    files = {name: store.files() for name, store in lake.stores.items() if name != "runs"}
+    # What each table was is settled here, by its newest commit; it is read when something asks for it.
+    files = Pinned({n: (store, store.version()) for n, store in lake.stores.items() if n != "runs"})
     if any(is_old(f) for f in files["links"]):
         upgrade(lake)
         return take(lake)
@@ -49,6 +50,27 @@ def take(lake: Lake) -> Snapshot:
     states = {i: first[i] if i in visible else r for i, r in second.items()}
     shown = {i: r for i, r in states.items() if i in visible or r.state == "forgotten"}
     return Snapshot(lake, files, shown, visible, unseen, behind=behind)
+
+
+class Pinned(Mapping[str, list[DataFile]]):
+    """The live files of tables as of one commit of each, read at first use. Safe to share between threads."""
+
+    def __init__(self, at: Mapping[str, tuple[Store, int]]) -> None:
+        self._at = at
+        self._read: dict[str, list[DataFile]] = {}
+
+    def __getitem__(self, table: str) -> list[DataFile]:
+        found = self._read.get(table)
+        if found is None:
+            store, version = self._at[table]
+            found = self._read[table] = store.files_at(version)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
 
 
 @dataclass(frozen=True)
@@ -95,7 +117,7 @@ class Snapshot:
     """One moment of the lake. `sql` is the Query of `model.analyser`."""
 
     def __init__(
-        self, lake: Lake, files: dict[str, list[DataFile]], runs: dict[str, RunInfo],
+        self, lake: Lake, files: Mapping[str, list[DataFile]], runs: dict[str, RunInfo],
         visible: frozenset[str], unseen: frozenset[str], limits: _Limits | None = None,
         memory: int | None = None, behind: Horizon | None = None,
     ) -> None:  # fmt: skip
