@@ -33,15 +33,16 @@ INTEGER: Final = re.compile(
 )
 HEX: Final = re.compile(r"(?:(?:0x|\\x)?[0-9a-f]{2}(?:[ :\-,]|, ?)?){4,}+[0-9a-f]?", re.IGNORECASE)
 BASE64: Final = re.compile(r"[A-Za-z0-9+/_\-]{6,}+={0,2}")
-ESCAPED: Final = re.compile(
-    r"[^\s\"'<>]{0,4096}?(?:%[0-9a-f]{2}|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\[0-7]{3}|&#x?[0-9a-f]{1,6};|&[a-z]{2,8};|=[0-9A-F]{2})"
-    r"[^\s\"'<>]{0,4096}+",
+_PIECE: Final = re.compile(r"[^\s\"'<>]+")
+_ESCAPE: Final = re.compile(
+    r"%[0-9a-f]{2}|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\[0-7]{3}|&#x?[0-9a-f]{1,6};|&[a-z]{2,8};|=[0-9A-F]{2}",
     re.IGNORECASE,
 )
 _CODES: Final = re.compile(
-    r"%(?P<url>[0-9a-f]{2})|\\x(?P<c>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4})|\\(?P<oct>[0-3][0-7]{2})|=(?P<qp>[0-9A-F]{2})",
+    r"%(?P<url>[0-9a-f]{2})|\\x(?P<c>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4})|\\(?P<oct>[0-3][0-7]{2})",
     re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(r"=(?P<qp>[0-9A-F]{2})")
 _PRINTED: Final = re.compile(rb"[\x20-\x7e]{5,}")
 _HIGH: Final = re.compile(rb"[\x80-\xff]{3,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[ :\-,]?", re.IGNORECASE)
@@ -177,15 +178,19 @@ def common_text(low: bytes, high: bytes) -> str:
 
 def escapes(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, what it reads as) of words with escapes of URLs, C, JSON, HTML or mail in them."""
-    for found in ESCAPED.finditer(text):
+    for found in _PIECE.finditer(text):
         plain = found[0]
+        if not _ESCAPE.search(plain):
+            continue
         for _ in range(3):
             again = html.unescape(_CODES.sub(_code, plain))
             if again == plain:
                 break
             plain = again
-        if plain != found[0]:
-            yield *found.span(), plain
+            yield *found.span(), plain  # each round: what the next one makes of it may be nothing
+        quoted = _QUOTED.sub(_code, found[0])
+        if quoted != found[0]:
+            yield *found.span(), quoted
 
 
 def _code(found: re.Match[str]) -> str:

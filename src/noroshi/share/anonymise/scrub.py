@@ -39,7 +39,7 @@ _SUSPECT: Final = tuple(
         r"[0-9A-Za-z]。[0-9A-Za-z]|[(（][ ]?(?:\.|:|[dD][oO][tT]|[aA][tT])|\b[dD][oO][tT]\b",
         r"\bA[Ss][0-9]",
         # hexadecimal and base64: seven or more letters and digits that are no word
-        r"(?<![A-Za-z0-9+/])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z+/_\-]*[0-9A-Z]|(?<=[0-9]))|[A-Za-z0-9+/]{6}==",
+        r"(?<![A-Za-z0-9+/_\-])(?=[A-Za-z0-9+/_\-]{7})[A-Za-z0-9+/_\-](?:[a-z+/_\-]*[0-9A-Z]|(?<=[0-9]))|[A-Za-z0-9+/]{6}==",
     )
 )
 """What every form of an address, name or indicator has one of. Most sentences have none and are left at that."""

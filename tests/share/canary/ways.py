@@ -1,0 +1,60 @@
+"""Every way out, as the bytes it gives of one view. Whoever adds a way out adds it to WAYS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from noroshi.lake.render import to_text
+from noroshi.model.tables import TABLES
+from noroshi.share.gate import View
+
+Way = Callable[[View], bytes]
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, default=str, ensure_ascii=False).encode()
+
+
+def rows(view: View) -> bytes:
+    """Rows of every table."""
+    return b"\n".join(_json(to_text(view.rows(t))) for t in TABLES)
+
+
+def chosen(view: View) -> bytes:
+    """Columns without those beside them that they are judged by."""
+    lone = [("links", ["key"]), ("links", ["value"]), ("indicators", ["value"]), ("indicators", ["raw"])]
+    lone += [
+        ("flows", ["src_ip"]),
+        ("events", ["ip"]),
+        ("findings", ["subject_value", "summary", "evidence"]),
+    ]
+    return b"\n".join(_json(to_text(view.rows(table, columns))) for table, columns in lone)
+
+
+def findings(view: View) -> bytes:
+    """Findings."""
+    return _json([f.to_json() for f in view.findings(wanted=False)])
+
+
+def objects(view: View) -> bytes:
+    """Imported objects."""
+    return _json(list(view.objects()))
+
+
+def stix(view: View) -> bytes:
+    """A STIX bundle of findings."""
+    from noroshi.share import stix as standard
+
+    return standard.bundle(view.findings())
+
+
+def emitted(view: View) -> bytes:
+    """STIX objects with facts and what was imported."""
+    from noroshi.share.stix.emit import Options, emit
+
+    return b"\n".join(e.json for e in emit(view, Options(facts=True)))
+
+
+WAYS: dict[str, Way] = {w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted)}
