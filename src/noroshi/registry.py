@@ -91,6 +91,7 @@ ANALYSERS: dict[str, str] = {
 
 # Pages of the watchtower in the order of its navigation: modules with a `router` and a `PAGE` (docs/extend-pages.md).
 PAGES: dict[str, str] = {
+    "now": "noroshi.web.pages.now",
     "darknet": "noroshi.web.pages.darknet",
     "lake": "noroshi.web.pages.lake",
     "signin": "noroshi.web.pages.signin",

@@ -69,3 +69,13 @@ def _from_file(path: str, addresses: list[bytes]) -> list[str | None]:
             known[near] = from_mmdb(path, address.text(ip)).get("country")
         out.append(known[near])
     return out
+
+
+def codes_of(shot: Snapshot, own: Own, texts: list[str]) -> list[str | None] | None:
+    """The country of each address in text; None when there is no table of countries."""
+    import pyarrow as pa
+
+    packed = [address.pack(t) for t in texts]
+    if has(shot, "networks"):
+        return _stored(shot, pa.array(packed, pa.binary()))
+    return _from_file(own.country, packed) if own.country.endswith(".mmdb") else None

@@ -29,6 +29,7 @@ from noroshi.model.tables import TABLES
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from noroshi.ask.below import Below
     from noroshi.lake.heads import Links
     from noroshi.lake.snapshot import Snapshot
 
@@ -69,6 +70,8 @@ class Pivot:
     also: tuple[tuple[str, int], ...] = ()
     """Other kinds the text could be and stands as, with the observations of each."""
     notes: tuple[str, ...] = field(default=())
+    below: Below | None = None
+    """Of a domain, the names below it, when they were asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """The public form of DESIGN.md."""
@@ -96,6 +99,9 @@ class Pivot:
         }  # fmt: skip
         if self.kind == "prefix":
             out["addresses"] = {"distinct": self.n_addresses, "top": list(self.addresses)}
+        if self.below is not None:
+            out["below"] = self.below.to_json()
+            out["notes"] = [n for n in out["notes"] if n != "names-below-not-counted"]
         return out
 
     def _stand(self, stand: Stand, found: Found | None) -> dict[str, Any]:

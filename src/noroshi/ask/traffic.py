@@ -246,3 +246,38 @@ def talkers(
         Talker(r["ip"], r["packets"], r["ports"], r["targets"], r["tool"] or "", r["low"], r["high"])
         for r in found
     )
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What came out of one IPv4 /16 in one slice of a time."""
+
+    slice: int
+    network: int
+    packets: int
+    ip: str
+    """The source in it that sent most."""
+    port: int
+    """The port most of it went to."""
+
+
+SLICES: Final = 600
+PER_SLICE: Final = 8
+"""Networks told of a slice, those with most packets: a replay is a picture, not a count."""
+
+
+def arrivals(query: Query, since: datetime, until: datetime) -> tuple[Arrival, ...]:
+    """What arrived in each of SLICES equal slices of the time, for a replay; in time order."""
+    width = max(1, int((until - since).total_seconds() * 1_000_000) // SLICES)
+    found = query.sql(
+        "SELECT * FROM (SELECT (epoch_us(first_seen) - $start) // $width AS slice, hex(src_ip[2:3]) AS network,"
+        " sum(packet_count)::BIGINT AS packets, ip_text(arg_max(src_ip, packet_count)) AS ip,"
+        " arg_max(dst_port, packet_count) AS port FROM flows WHERE day BETWEEN $since::DATE AND $until::DATE"
+        " AND first_seen >= $since AND first_seen < $until AND octet_length(src_ip) = 5 GROUP BY 1, 2)"
+        f" QUALIFY row_number() OVER (PARTITION BY slice ORDER BY packets DESC, network) <= {PER_SLICE}"
+        " ORDER BY slice, packets DESC, network",
+        {"since": since, "until": until, "start": int(since.timestamp() * 1_000_000), "width": width},
+    ).to_pylist()
+    return tuple(
+        Arrival(int(r["slice"]), int(r["network"], 16), r["packets"], r["ip"], r["port"]) for r in found
+    )

@@ -18,6 +18,8 @@ from noroshi.web.viewer import AsViewer, Visit
 router = APIRouter(tags=["traffic"], prefix="/traffic")
 PORTS = 30
 """Rows of the matrix of ports."""
+LIVE = timedelta(minutes=15)
+"""Data this young is live."""
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 By = Query(
     "",
@@ -109,6 +111,48 @@ class TalkerModel(BaseModel):
     tool: str
     first_seen: datetime
     last_seen: datetime
+
+
+class ArrivalsModel(BaseModel):
+    """A replay: what arrived, slice by slice."""
+
+    start: datetime
+    end: datetime
+    slices: int
+    known: bool = Field(description="True when there is a table of countries.")
+    live: bool = Field(description="True when the newest of it is younger than a quarter of an hour.")
+    events: list[tuple[int, int, int, str | None, str, int]] = Field(
+        description="(slice, first two octets of the network, packets, country, the source that sent most, port)"
+    )
+
+
+@router.get("/arrivals", response_model=ArrivalsModel, name="traffic_arrivals")
+def arrivals(visit: AsViewer) -> Response:
+    """What arrived in the newest hour with data, or in the time range, for a replay."""
+    from noroshi.ask.lands import codes_of
+
+    def make() -> answers.Answer:
+        start, end = newest_hour(visit)
+        found = traffic.arrivals(visit.shot, start, end)
+        lands = codes_of(visit.shot, visit.pivots().own, [a.ip for a in found])
+        events = [
+            (a.slice, a.network, a.packets, land, a.ip, a.port)
+            for a, land in zip(found, lands or [None] * len(found), strict=True)
+        ]
+        return answers.document(
+            {"start": iso(start), "end": iso(end), "slices": traffic.SLICES, "known": lands is not None,
+             "live": visit.now - end < LIVE, "events": events}
+        )  # fmt: skip
+
+    return answers.kept(visit, make)
+
+
+def newest_hour(visit: Visit) -> tuple[datetime, datetime]:
+    """The time a replay shows: as chosen, else the newest hour with packets."""
+    if any(visit.request.query_params.get(k) for k in ("range", "from", "to")):
+        return visit.span.start, visit.span.end
+    held = traffic.extent(visit.shot)
+    return (held[1] - timedelta(hours=1), held[1]) if held else (visit.span.start, visit.span.end)
 
 
 @router.get("/series", response_model=SeriesModel, responses=answers.CSV_TOO, name="traffic_series")
@@ -219,9 +263,12 @@ def over_time(visit: Visit, by: str, top: int, table: str = "flows") -> Series:
     return traffic.over_time(visit.shot, visit.span.start, visit.span.end, by=by, top=top, table=table)
 
 
-def changed(visit: Visit, top: int, table: str = "flows") -> list[dict[str, Any]]:
-    """Ports with their change, as rows."""
-    found = traffic.changes(visit.shot, visit.span.start, visit.span.end, top=top, table=table)
+def changed(
+    visit: Visit, top: int, table: str = "flows", span: tuple[datetime, datetime] | None = None
+) -> list[dict[str, Any]]:
+    """Ports with their change, as rows; over the time range of the page, or another span."""
+    start, end = span or (visit.span.start, visit.span.end)
+    found = traffic.changes(visit.shot, start, end, top=top, table=table)
     return [
         {"port": f"{_PROTOCOLS.get(c.protocol, f'ip/{c.protocol}')}/{c.port}", "count": c.count, "before": c.before,
          "ratio": round(c.ratio, 2) if c.ratio is not None else None, "share": round(c.count / c.total, 4)}
