@@ -97,7 +97,7 @@ class NotifyEntry(msgspec.Struct, forbid_unknown_fields=True):
     user: str = ""
     password_env: str = ""
     tlp: str = "amber"
-    profile: str = "plain"
+    profile: str = "organisation"
     kinds: list[str] = []
     min_confidence: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
     window_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7

@@ -7,6 +7,7 @@ gate: an operator is a recipient, by default up to AMBER.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -224,7 +225,10 @@ def gather(
             operator = table.get(name)
             assert operator is not None
             prefixes = tuple(n for n in operator.networks if not n.startswith("AS"))
-            who = replace(special.get(name, default), ranges=prefixes)
+            # A name of its own, so that its mask has a key of its own: two operators cannot join what they get.
+            key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            one = special.get(name) or replace(default, name=f"operator-{key}")
+            who = replace(one, ranges=prefixes)
             inner = open_view(lake, config, who, now=now, shot=whole).mask
             masks[name] = Customers(inner, {f.subject.value for f, _ in some})
             out.items[name] = gathered(name, some, masks[name], places)

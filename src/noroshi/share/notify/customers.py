@@ -58,7 +58,7 @@ class Customers:
     def text(self, text: str) -> str | None:
         """The text as the profile leaves it, without any address that is not a customer's."""
         masked = self._inner.text(text)
-        return None if masked is None else _V6.sub(self._one, _V4.sub(self._one, masked))
+        return None if masked is None else _V4.sub(self._one, _V6.sub(self._one, masked))
 
     def version(self, text: str) -> str | None:
         """The same for a version or a product's name: 1.2.3.4 may be a version, so the profile alone decides."""

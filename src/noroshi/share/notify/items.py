@@ -208,17 +208,24 @@ def one_line(text: str) -> str:
 
 def _detail(finding: Finding) -> dict[str, Any]:
     e = finding.evidence
-    ports = e.get("ports") if isinstance(e.get("ports"), list) else []
-    listed = e.get("services") if isinstance(e.get("services"), list) else []
-    ports = ports or [s.get("port") for s in listed or [] if isinstance(s, dict) and s.get("port")]
-    scanners: list[Any] = next((e[n] for n in ("scanners", "sources") if isinstance(e.get(n), list)), [])
-    versions = [
-        v.get("version") for v in e.get("vulnerabilities") or [] if isinstance(v, dict) and v.get("version")
-    ]
-    return {"ports": [str(p)[:32] for p in (ports or [])[:LISTED]], "scope": finding.scope,
-            "tables": sorted(str(t)[:32] for t in e["seen"])[:LISTED] if isinstance(e.get("seen"), dict) else [],
-            "scanners": [str(s)[:100] for s in (scanners or [])[:LISTED]],
-            "versions": sorted({str(v)[:100] for v in versions})[:LISTED]}  # fmt: skip
+    services, weak = _tables(e.get("services")), _tables(e.get("vulnerabilities"))
+    ports = _list(e.get("ports")) or [s.get("port") for s in services if s.get("port")]
+    scanners = _list(e.get("scanners")) or _list(e.get("sources"))
+    versions = {str(v["version"])[:100] for v in weak if v.get("version")}
+    seen = e.get("seen")
+    return {
+        "ports": [str(p)[:32] for p in ports[:LISTED]], "scope": finding.scope,
+        "tables": sorted(str(t)[:32] for t in seen)[:LISTED] if isinstance(seen, dict) else [],
+        "scanners": [str(s)[:100] for s in scanners[:LISTED]], "versions": sorted(versions)[:LISTED],
+    }  # fmt: skip
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [v for v in _list(value) if isinstance(v, dict)]
 
 
 def evidence(view: View, items: Sequence[Item]) -> dict[tuple[str, str], tuple[Row, ...]]:
