@@ -30,9 +30,10 @@ WORDS: dict[str, dict[str, str]] = {
         "asset": "asset", "lists": "warninglists", "within": "within", "inside": "inside", "links": "What follows",
         "findings": "Findings", "related": "Beside it", "kind": "kind", "value": "value", "weight": "weight",
         "together": "rows", "why": "", "rows": "Newest rows", "also": "Also stands as", "addresses": "Addresses",
+        "below": "Names below",
         "more": "and {n} more: add --json", "sample": "sample", "special": "special range", "announced": "announces",
         "announced.text": "{n} networks, {seen} addresses of them seen",
-        "note.names-below-not-counted": "Names below this domain are not counted; ask for them by name.",
+        "note.names-below-not-counted": "Names below this domain are not counted; --below does.",
         "note.networks-inside-not-looked-for": "Entries for smaller networks inside are not looked for.",
         "note.heavy": "A heavy value: counts are exact, rows are samples of the newest and oldest.",
         "note.warninglist": "on a warninglist", "note.common": "common", "note.special-range": "special range",
@@ -45,9 +46,10 @@ WORDS: dict[str, dict[str, str]] = {
         "asset": "資産", "lists": "ウォーニングリスト", "within": "包含元", "inside": "内側", "links": "突合の結果",
         "findings": "検知", "related": "関連する値", "kind": "種別", "value": "値", "weight": "重み",
         "together": "行数", "why": "", "rows": "最新の行", "also": "別の種別での記録", "addresses": "アドレス",
+        "below": "下位の名前",
         "more": "ほか {n} 件（--json で全件）", "sample": "抜粋", "special": "特殊アドレス", "announced": "広告経路",
         "announced.text": "{n} ネットワーク、うち観測されたアドレス {seen} 個",
-        "note.names-below-not-counted": "下位のドメイン名は数えていません。名前を指定してください。",
+        "note.names-below-not-counted": "下位のドメイン名は数えていません。--below で数えます。",
         "note.networks-inside-not-looked-for": "内側のより小さなネットワークの登録は調べていません。",
         "note.heavy": "件数の多い値です。件数は正確で、行は最新と最古の抜粋です。",
         "note.warninglist": "ウォーニングリスト掲載", "note.common": "広く見られる値",
@@ -67,19 +69,26 @@ WORDS: dict[str, dict[str, str]] = {
 )
 @click.option("--rows", "rows_", type=click.IntRange(1, 10_000), default=None,
               help=f"Newest rows of each table. [{SHOWN}; with --json {_ROWS_JSON}]")  # fmt: skip
+@click.option(
+    "--below",
+    "names_below",
+    is_flag=True,
+    help="Of a domain, the names below it too; reads all domains stored.",
+)
 @click.option("--for", "recipient", metavar="RECIPIENT", help="Only what this recipient may see.")
 @click.option("--tlp", metavar="TLP", help="Only what is not marked stricter: clear, green, amber, ...")
 @click.option("--lang", type=click.Choice(["en", "ja"]), help="Language. [as the locale]")
 def command(
-    state: State, value: str, kind: str | None, since_: str | None, rows_: int | None, recipient: str | None,
-    tlp: str | None, lang: str | None,
+    state: State, value: str, kind: str | None, since_: str | None, rows_: int | None, names_below: bool,
+    recipient: str | None, tlp: str | None, lang: str | None,
 ) -> int:  # fmt: skip
     """Tells everything about an address, network, AS, domain, URL, hash, CVE, package, fingerprint, ...
 
     First and last seen, exact counts by table, role, source and day; newest rows; values beside it; whose it is;
     findings; and what follows when evidence of different kinds speaks of it. Defanged forms are understood.
     """
-    answer = _ask(state, value, kind, since_, rows_ or (_ROWS_JSON if state.json else SHOWN), recipient, tlp)
+    rows = rows_ or (_ROWS_JSON if state.json else SHOWN)
+    answer = _ask(state, value, kind, since_, rows, recipient, tlp, names_below)
     if state.json:
         out.emit(answer.to_json())
         return 0
@@ -93,15 +102,17 @@ def command(
 
 def _ask(
     state: State, value: str, kind: str | None, since_: str | None, rows: int, recipient: str | None,
-    tlp: str | None,
+    tlp: str | None, names_below: bool = False,
 ) -> Pivot:  # fmt: skip
     from noroshi.work.pivot import ask
 
     lake, config = state.lake(), state.config()
     if recipient is None and tlp is None:
-        return ask(lake.snapshot(), config, value, kind, since=since(since_), rows=rows)
+        return ask(
+            lake.snapshot(), config, value, kind, since=since(since_), rows=rows, names_below=names_below
+        )
     view = told(state, lake, recipient or "", tlp=tlp)
-    answer = ask(view, config, value, kind, since=since(since_), rows=rows)
+    answer = ask(view, config, value, kind, since=since(since_), rows=rows, names_below=names_below)
     if recipient is not None:
         # Not the value: what a mask hides may stand in no log of exports.
         tell(lake, view, "pivot", answer.head.count, kind=answer.kind)
@@ -114,15 +125,17 @@ def _page(answer: Pivot, words: dict[str, str], lang: str) -> None:
     for line in _summary(answer, words):
         out.line(line)
     if head.first_seen is None:
+        _below(answer, words)
         return
     _histogram(answer, words)
     _tables(answer, words)
     _sentences(answer, words, lang)
     _addresses(answer, words)
+    _below(answer, words)
     _related(answer, words)
     _rows(answer, words)
     for note in answer.notes:
-        if f"note.{note}" in words:
+        if f"note.{note}" in words and not (note == "names-below-not-counted" and answer.below):
             out.line(words[f"note.{note}"])
 
 
@@ -219,6 +232,18 @@ def _sentences(answer: Pivot, words: dict[str, str], lang: str) -> None:
 def _wrapped(mark: str, text: str) -> None:
     for i, row in enumerate(show.wrap(out.visible(text), out.width() - 4)):
         out.line((mark if not i else "  ") + row)
+
+
+def _below(answer: Pivot, words: dict[str, str]) -> None:
+    if answer.below is None:
+        return
+    click.secho(f"\n{words['below']}  {out.number(answer.below.distinct)}", bold=True)
+    rows = [
+        [n.value, n.count, f"{n.first_seen:%Y-%m-%d %H:%M}", f"{n.last_seen:%Y-%m-%d %H:%M}"]
+        for n in answer.below.names
+    ]
+    out.table([words[k] for k in ("value", "count", "first", "last")], rows, right=[words["count"]],
+              keep=[words["value"]])  # fmt: skip
 
 
 def _addresses(answer: Pivot, words: dict[str, str]) -> None:

@@ -22,16 +22,24 @@ if TYPE_CHECKING:
 
 def ask(
     of: Snapshot | View, config: Config, value: str, kind: str | None = None, *, since: datetime | None = None,
-    rows: int = 50,
+    rows: int = 50, names_below: bool = False,
 ) -> Pivot:  # fmt: skip
     """Everything about a value, as `ask.pivot` tells it.
 
     of: everything, or a view. Through a mask, a value that the recipient does not see as it is has count 0, like one
     nobody knows (else asking would undo the mask), and all that stands beside another is masked.
+    names_below: of a domain, the names below it too; not through a mask.
     """
     pivots = opened(of, config)
     answer = pivots.ask(value, kind, since=since, rows=rows)
-    return masked(answer, of) if isinstance(of, View) and not of.plain else answer
+    if isinstance(of, View) and not of.plain:
+        return masked(answer, of)
+    if names_below and answer.kind == "domain":
+        from noroshi.ask.below import below
+
+        shot = of.shot if isinstance(of, View) else of
+        return replace(answer, below=below(shot, answer.value, since.date() if since else None))
+    return answer
 
 
 def opened(of: Snapshot | View, config: Config) -> Pivots:
