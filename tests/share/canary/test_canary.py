@@ -24,7 +24,7 @@ EVERYTHING = planted()
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return lakes.make(tmp_path_factory.mktemp("canary") / "lake", thin=12)
+    return lakes.make(tmp_path_factory.mktemp("canary") / "lake", thin=20)
 
 
 @pytest.fixture(scope="module")
