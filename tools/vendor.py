@@ -21,7 +21,8 @@ AXE = ROOT / "tests/web/e2e/axe"
 PACKAGES: tuple[tuple[str, str, str, Path, dict[str, str]], ...] = (
     ("htmx.org", "2.0.11", "0BSD", VENDOR, {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE.txt"}),
     ("uplot", "1.6.32", "MIT", VENDOR,
-     {"dist/uPlot.iife.min.js": "uPlot.iife.min.js", "dist/uPlot.min.css": "uPlot.min.css", "LICENSE": "uPlot.LICENSE.txt"}),
+     {"dist/uPlot.iife.min.js": "uPlot.iife.min.js", "dist/uPlot.min.css": "uPlot.min.css",
+      "LICENSE": "uPlot.LICENSE.txt"}),
     ("axe-core", "4.14.1", "MPL-2.0", AXE,
      {"axe.min.js": "axe.min.js", "LICENSE": "LICENSE", "LICENSE-3RD-PARTY.txt": "LICENSE-3RD-PARTY.txt"}),
 )  # fmt: skip
@@ -31,7 +32,7 @@ def main() -> int:
     """Fetches or checks."""
     if "--check" in sys.argv:
         wrong = [str(f) for f in folders() if (f / "VENDOR.md").read_text() != page(f)]
-        print("\n".join(f"{f}: not as VENDOR.md says" for f in wrong) or "all as VENDOR.md says")
+        sys.stderr.write("".join(f"{f}: not as VENDOR.md says\n" for f in wrong))
         return bool(wrong)
     for name, version, _, folder, files in PACKAGES:
         with tempfile.TemporaryDirectory() as at:

@@ -37,7 +37,8 @@ def make(lake: Lake, config: Config, state: State, options: Options | None = Non
     options = options or Options()
     tower = build(lake, config, state, options)
     app = FastAPI(
-        title="Noroshi", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan,
+        title="Noroshi", version=__version__, openapi_url=None, docs_url=None, redoc_url=None,
+        redirect_slashes=False, lifespan=_lifespan,
         description="Everything the pages do. Errors have one shape: what, where, todo.",
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip

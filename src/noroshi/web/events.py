@@ -44,7 +44,7 @@ class Listener:
         if self.queue.qsize() >= QUEUE - 1:
             # From here on it would be told things out of order: it asks anew.
             self.missed = True
-            event = encode("missed", {})
+            event = MISSED
         self.queue.put_nowait(event)
 
     def end(self) -> None:
@@ -114,9 +114,9 @@ class Hub:
                     event = b": alive\n\n"
                 if event is None:
                     return
+                if event == MISSED:
+                    listener.missed = False  # it asks anew when it reads this; what comes from here on is told
                 yield event
-                if listener.missed and listener.queue.empty():
-                    listener.missed = False
         finally:
             with self._lock:
                 self._listeners.discard(listener)
@@ -171,3 +171,6 @@ class Hub:
 def encode(name: str, data: Any) -> bytes:
     """One event; JSON has no line break, so that nothing in the data can begin another."""
     return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+
+MISSED = encode("missed", {})

@@ -6,7 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, String, Table, Text, delete, func, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from noroshi.lake.state.database import META, Database, maybe, now, utc, was_there
 from noroshi.model.errors import LakeError, UsageError
@@ -93,13 +106,13 @@ class Users:
         given = {"role": role, "recipient": recipient, "password": password, "disabled": disabled}
         values = {k: v for k, v in given.items() if v is not None}
         with self._db.begin() as con:
+            admins = _admins(con)
             if values:
                 con.execute(update(_USERS).where(_USERS.c.name == name).values(**values))
             row = con.execute(select(_USERS).where(_USERS.c.name == name)).mappings().first()
             if row is None:
                 raise _nobody(name)
-            if role is not None or disabled is not None:
-                _still_an_admin(con)
+            _still_one(admins, con)
         return _user(row)
 
     def signed_in(self, name: str) -> None:
@@ -110,15 +123,21 @@ class Users:
     def remove(self, name: str) -> None:
         """Takes them away; UsageError when there is none, or when it is the last admin beside others."""
         with self._db.begin() as con:
+            admins = _admins(con)
             if not con.execute(delete(_USERS).where(_USERS.c.name == name)).rowcount:
                 raise _nobody(name)
             if con.execute(select(func.count()).select_from(_USERS)).scalar_one():
-                _still_an_admin(con)
+                _still_one(admins, con)
 
 
-def _still_an_admin(con: Any) -> None:
+def _admins(con: Connection) -> int:
+    """How many admins may sign in."""
     admins = (_USERS.c.role == "admin") & (_USERS.c.disabled.is_(False))
-    if not con.execute(select(func.count()).select_from(_USERS).where(admins)).scalar_one():
+    return int(con.execute(select(func.count()).select_from(_USERS).where(admins)).scalar_one())
+
+
+def _still_one(before: int, con: Connection) -> None:
+    if before and not _admins(con):
         raise UsageError("there would be no admin left", todo="Make somebody else an admin first.")
 
 

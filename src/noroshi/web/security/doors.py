@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from dataclasses import dataclass
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,13 @@ class _Stop(Exception):
         self.status, self.what, self.todo, self.retry = status, what, todo, retry
 
 
+@dataclass
+class _Stopped:
+    """Whether a request was stopped on its way in: whoever reads it may take that for an error of its own."""
+
+    by: _Stop | None = None
+
+
 class Doors:
     """The outermost check of every request."""
 
@@ -44,19 +52,22 @@ class Doors:
             return
         if scope["type"] != "http":
             return
-        begun = False
+        begun, stopped = False, _Stopped()
 
         async def sending(message: Message) -> None:
             nonlocal begun
+            if stopped.by is not None and not begun:
+                return  # what is made of half a request is not told; why it is half is
             begun = begun or message["type"] == "http.response.start"
             await send(message)
 
         try:
             self._look(scope)
-            await self.app(scope, self._limited(scope, receive), sending)
+            await self.app(scope, self._limited(scope, receive, stopped), sending)
         except _Stop as stop:
-            if not begun:
-                await _say(stop, sending)
+            stopped.by = stop
+        if stopped.by is not None and not begun:
+            await _say(stopped.by, send)
 
     def _look(self, scope: Scope) -> None:
         headers = scope["headers"]
@@ -83,7 +94,7 @@ class Doors:
         told = [v.decode("latin-1") for k, v in headers if k == b"origin"]
         return all(urls.origin(one)[1] == host for one in told)
 
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+    def _limited(self, scope: Scope, receive: Receive, stopped: _Stopped) -> Receive:
         kind = next((v for k, v in scope["headers"] if k == b"content-type"), b"")
         most = self.options.upload if kind.startswith(b"multipart/form-data") else self.options.body
         told = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
@@ -103,11 +114,13 @@ class Doors:
                 async with asyncio.timeout_at(end):
                     message = await receive()
             except TimeoutError:
-                raise _Stop(408, "the request took too long to arrive", "Send it again.") from None
+                stopped.by = _Stop(408, "the request took too long to arrive", "Send it again.")
+                raise stopped.by from None
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 done = not message.get("more_body", False)
                 if read > most:
+                    stopped.by = too_long
                     raise too_long
             return message
 
