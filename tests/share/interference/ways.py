@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,6 @@ def pivot(side: Side, ask: Question) -> bytes:
 
 def guessed(side: Side, ask: Question) -> bytes:
     """The same without the kind, and from a day on."""
-    from datetime import timedelta
-
     return _json(_asked(side, ask.value, since=NOON + timedelta(days=ask.day), rows=ask.limit))
 
 
@@ -225,20 +224,51 @@ def _error(question: Callable[[], Any]) -> str:
     return ""
 
 
-def written(side: Side, ask: Question) -> bytes:
-    """`noroshi share stix`: the file itself."""
-    from noroshi.work.share import share_stix
+def misp(side: Side, ask: Question) -> bytes:
+    """The events of a MISP feed."""
+    from noroshi.work.share_misp import events
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "out.json"
-        share_stix(side.lake, config=side.config, recipient=side.view.recipient.name, path=path)
-        return path.read_bytes()
+    return _json(list(events(side.view, since=NOON + timedelta(days=ask.day) if ask.limit == 1 else None)))
+
+
+def blocklist(side: Side, ask: Question) -> bytes:
+    """What a firewall is given, and why the rest is not."""
+    from noroshi.share.blocklist import formats
+    from noroshi.share.blocklist.select import Terms, choose
+
+    chosen = choose(side.view, Terms(floor=ask.limit, longest=timedelta(days=400)))
+    texts = (
+        formats.nftables(chosen, side.view.now),
+        formats.rpz(chosen, side.view.now),
+        formats.plain(chosen),
+    )
+    return b"".join(texts) + _json(sorted(chosen.left_out.items()))
+
+
+def taxii(side: Side, ask: Question) -> bytes:
+    """A collection published for the first time: what it holds, in which order, added when."""
+    from noroshi.share.taxii import append, schema, times
+    from noroshi.share.taxii.withdrawn import ids
+    from noroshi.work.publish import _emitted
+
+    sort = "findings" if ask.day % 2 else "intelligence"
+    back = ids(side.view, lambda v: _emitted(v, sort)) if sort == "findings" else set()
+    with tempfile.TemporaryDirectory() as folder, schema.writing(Path(folder) / "log") as con:
+        entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(side.view, sort))
+        changes = append.publish(con, entries, times.micros(side.view.now), withdrawn=back)
+        log = con.execute("SELECT * FROM log ORDER BY seq").fetchall()
+    return _json([vars(changes) if hasattr(changes, "__dict__") else str(changes), sorted(back), log])
 
 
 WAYS: dict[str, Way] = {
     w.__name__: w
     for w in (
         findings, told, rows, objects, counts, runs, rejects, pivot, guessed, common, links, top, sums, point, stix,
-        emitted, report, errors,
+        emitted, report, errors, misp, blocklist, taxii,
     )
 }  # fmt: skip
+
+SELDOM = frozenset(
+    {"runs", "rejects", "sums", "common", "stix", "emitted", "report", "misp", "taxii", "objects"}
+)
+"""Ways with few parameters, or slow ones: asked once where others are asked many times."""
