@@ -228,3 +228,22 @@ def test_rdap_documents_from_a_file(place: Path) -> None:
     assert "Example ISP" in run(place, "operators", "list").out
     (place / "more.csv").write_text("network,name,mail\n198.51.100.0/24,Other,a@o.example\n", "utf-8")
     assert "belongs to Example ISP" in run(place, "operators", "load", str(place / "more.csv")).err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('to = "mail"\nsender = "a@b.example"', "lacks server"), ('sender = "a@b.example"', "lacks folder"),
+        ('folder = "x"', "lacks sender"), ('folder = "x"\nsender = "a@b\\r\\nBcc: c@d"', "no mail address"),
+        ('folder = "x"\nsender = "a@b.example"\nname = "a\\nb"', "more than one line"),
+        ('folder = "x"\nsender = "a@b.example"\ntlp = "red"', "RED"),
+        ('folder = "x"\nsender = "a@b.example"\nkinds = ["x"]', "no kind"),
+        ('folder = "x"\nsender = "a@b.example"\nrdap = "ftp://x"', "no web address"),
+        ('folder = "x"\nsender = "a@b.example"\nrepeat_days = 0', ">= 1"), ('folder = "x"\nsendr = "a"', "sendr"),
+    ],
+)  # fmt: skip
+def test_a_wrong_section_is_refused(place: Path, wrong: str, said: str) -> None:
+    (place / "noroshi.toml").write_text(f"[notify]\n{wrong}\n", "utf-8")
+    shown = run(place, "plan")
+    assert shown.code == 2
+    assert said in shown.err

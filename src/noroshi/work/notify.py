@@ -146,20 +146,20 @@ def _due(
     """The item as it is to be told now; None when it was told and is not due again."""
     if row is None:
         return item
-    from noroshi.lake.state.notices import FIXED
+    from noroshi.lake.state.notices import FIXED, RETURNED
 
     if row.state == FIXED:
         # Seen after it was judged fixed: it is back. Late rows of before are not.
         return replace(item, episode=row.episode + 1, again=True) if item.last_seen > row.changed else None
-    if row.round and row.notified is None:
-        return None  # refused by the server: nothing changes by saying it again
-    if row.round:
-        rested = row.notified is None or now - row.notified >= timedelta(days=entry.repeat_days)
-        if not rested or row.round >= entry.max_notices or (row.notified and item.last_seen <= row.notified):
+    if (row.id, row.episode, row.round + 1) in claims or row.round >= entry.max_notices:
+        return None  # on its way, or told often enough
+    # What came back was told to nobody: it is due at once, and held until the address is another (`_holds`).
+    days: tuple[str, ...] = ()
+    if row.round and row.state != RETURNED and row.notified is not None:
+        rested = now - row.notified >= timedelta(days=entry.repeat_days)
+        if not rested or item.last_seen <= row.notified:
             return None
-    if (row.id, row.episode, row.round + 1) in claims:
-        return None  # on its way
-    days = tuple(t.date().isoformat() for t in (row.first_notified, row.notified) if t)
+        days = tuple(t.date().isoformat() for t in (row.first_notified, row.notified) if t)
     return replace(item, episode=row.episode, round=row.round + 1, told=days, again=row.episode > 1)
 
 

@@ -374,7 +374,7 @@ class Notices:
 
     def all(self, channel: str = "", states: Sequence[str] = ()) -> list[NoticeRow]:
         """The notices, in the order they were made."""
-        asked = select(_NOTICES).order_by(_NOTICES.c.made, _NOTICES.c.id)
+        asked = select(_NOTICES).order_by(_NOTICES.c.made, _NOTICES.c.operator, _NOTICES.c.id)
         if channel:
             asked = asked.where(_NOTICES.c.channel == channel)
         if states:

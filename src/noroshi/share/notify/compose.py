@@ -142,7 +142,7 @@ def _subject(items: Sequence[Item], lang: str, number: str) -> str:
     counts = [(k, sum(i.kind == k for i in items)) for k in KINDS]
     parts = [w["kind"][k]["short"].format(n=n) for k, n in counts if n]
     what = ("、" if lang == "ja" else ", ").join(parts[:3]) + (" ..." if len(parts) > 3 else "")
-    most = max((i.round for i in items), default=1)
+    most = max((i.round for i in items if i.told), default=1)
     key = "subject_reminder" if most > 1 else "subject"
     return str(w[key].format(tlp=strictest(i.tlp for i in items).label, what=what, id=number, round=most - 1))
 
