@@ -26,7 +26,7 @@ FRESH = datetime.now(UTC) - timedelta(hours=5)
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A lake with three hosts seen just now."""
-    span = {"first_seen": FRESH, "last_seen": FRESH + timedelta(hours=1)}
+    span: dict[str, Any] = {"first_seen": FRESH, "last_seen": FRESH + timedelta(hours=1)}
     lake_at(
         tmp_path,
         [bot(**span), bot(OTHER, **span), bot(NOBODY, **span), bot("198.51.100.66", tlp="red", **span)],

@@ -12,7 +12,7 @@ import re
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import xarf
@@ -39,7 +39,7 @@ HOSTILE = st.one_of(
 
 
 def parsed(body: bytes) -> EmailMessage:
-    return cast("EmailMessage", email.message_from_bytes(body, policy=email.policy.default))
+    return email.message_from_bytes(body, policy=email.policy.default)
 
 
 def words_of(message: EmailMessage) -> str:
