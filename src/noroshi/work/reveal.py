@@ -130,8 +130,11 @@ def _preserved(mask: Masking, shot: Snapshot, masked: bytes) -> Iterator[Origina
     original = pan.unmask4(number) if masked[0] == 4 else pan.unmask6(number)
     packed = masked[:1] + original.to_bytes(len(masked) - 1)
     text = address.text(packed)
-    if any(mask.values.address(packed, *role) == masked for role in _ROLES):
-        known = shot.sql("SELECT 1 FROM links WHERE kind = 'ip' AND value = $v LIMIT 1", {"v": text}).num_rows
+    if not any(mask.values.address(packed, *role) == masked for role in _ROLES):
+        return
+    known = shot.sql("SELECT 1 FROM links WHERE kind = 'ip' AND value = $v LIMIT 1", {"v": text}).num_rows
+    # As a decoy's address any address at all could be an own one: then only those the lake has.
+    if known or any(mask.values.address(packed, *role) == masked for role in _ROLES[:2]):
         yield Original("ip", text, "", bool(known))
 
 

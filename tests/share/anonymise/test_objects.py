@@ -21,7 +21,8 @@ KNOWN = ((OWN, "ip", "203.0.113.7"), (THEIRS, "ip", "198.51.100.9"))
 
 def test_what_holds_nothing_hidden_is_itself() -> None:
     thing: dict[str, Any] = {
-        "type": "indicator", "id": "indicator--0", "pattern": "[ipv4-addr:value = '198.51.100.9']", "x_custom": [1, None],
+        "type": "indicator", "id": "indicator--0", "x_custom": [1, None],
+        "pattern": "[ipv4-addr:value = '198.51.100.9']",
         "deep": {"a": [{"b": "http://evil.example/"}]},
     }  # fmt: skip
     for name in ("public", "community", "sector"):
