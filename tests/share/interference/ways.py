@@ -248,23 +248,30 @@ def blocklist(side: Side, ask: Question) -> bytes:
 def taxii(side: Side, ask: Question) -> bytes:
     """A collection published for the first time: what it holds, in which order, added when."""
     from noroshi.share.taxii import append, schema, times
-    from noroshi.share.taxii.withdrawn import ids
     from noroshi.work.publish import _emitted
 
     sort = "findings" if ask.day % 2 else "intelligence"
-    back = ids(side.view, lambda v: _emitted(v, sort)) if sort == "findings" else set()
     with tempfile.TemporaryDirectory() as folder, schema.writing(Path(folder) / "log") as con:
         entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(side.view, sort))
-        changes = append.publish(con, entries, times.micros(side.view.now), withdrawn=back)
+        changes = append.publish(con, entries, times.micros(side.view.now))
         log = con.execute("SELECT * FROM log ORDER BY seq").fetchall()
-    return _json([vars(changes) if hasattr(changes, "__dict__") else str(changes), sorted(back), log])
+    return _json([str(changes), log])
+
+
+def lines(side: Side, ask: Question) -> bytes:
+    """Findings as CSV and JSON lines, in our columns and in Shadowserver's."""
+    from noroshi.share.rows import plain, shadowserver
+
+    found = side.view.findings()
+    parts = [repr(file).encode() for file in shadowserver.files(found, lines=ask.day > 1)]
+    return b"".join([plain.as_csv(found), plain.as_lines(found), *parts])
 
 
 WAYS: dict[str, Way] = {
     w.__name__: w
     for w in (
         findings, told, rows, objects, counts, runs, rejects, pivot, guessed, common, links, top, sums, point, stix,
-        emitted, report, errors, misp, blocklist, taxii,
+        emitted, report, errors, misp, blocklist, taxii, lines,
     )
 }  # fmt: skip
 
