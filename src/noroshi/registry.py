@@ -92,6 +92,8 @@ ANALYSERS: dict[str, str] = {
 # Pages of the watchtower in the order of its navigation: modules with a `router` and a `PAGE` (docs/extend-pages.md).
 PAGES: dict[str, str] = {
     "now": "noroshi.web.pages.now",
+    "findings": "noroshi.web.pages.findings",
+    "cases": "noroshi.web.pages.cases",
     "darknet": "noroshi.web.pages.darknet",
     "lake": "noroshi.web.pages.lake",
     "signin": "noroshi.web.pages.signin",
@@ -108,6 +110,8 @@ NOUNS: dict[str, str] = {
     "events": "noroshi.web.api.events",
     "me": "noroshi.web.api.me",
     "traffic": "noroshi.web.api.traffic",
+    "verdicts": "noroshi.web.api.verdicts",
+    "cases": "noroshi.web.api.cases",
 }
 
 # What else the server speaks, at paths of its own: modules with a `router`.
