@@ -89,8 +89,9 @@ def _words(a: argparse.Namespace, peers: Any, pages: Any, pull: Any) -> str:
         harness.table(("objects held", "Noroshi", "medallion", "times"), beside),
         f"taxii2-client pulls {pull['objects']:,} objects over loopback in {pull['pages']:,} pages: "
         f"{pull['wall_s']:.0f} s on this machine with a load of {pull['load']:.1f}; CPU "
-        f"{pull['client_cpu_s']:.0f} s of the client and {pull['server_cpu_s']:.0f} s of the server. Publishing them took "
-        f"{pull['publish_cpu_s']:.0f} CPU seconds, the second time, with nothing new, {pull['again_cpu_s']:.0f}.",
+        f"{pull['client_cpu_s']:.0f} s of the client and {pull['server_cpu_s']:.0f} s of the server. "
+        f"Publishing them took {pull['publish_cpu_s']:.0f} CPU seconds, the second time, with nothing new, "
+        f"{pull['again_cpu_s']:.0f}.",
     ]  # fmt: skip
     return "\n\n".join(parts)
 
@@ -237,7 +238,7 @@ def _fill(con: Any, n: int) -> None:
     from noroshi.share.taxii.store import ALONE, UNVERSIONED, key_of
 
     con.execute("PRAGMA cache_size=-1000000")
-    names = ("by_key", "by_kind", "by_version", "by_revoked")
+    names = ("by_key", "by_kind", "by_version")
     for name in names:
         con.execute(f"DROP INDEX {name}")
     appender = append.Appender(con, BEGAN)
@@ -252,9 +253,9 @@ def _fill(con: Any, n: int) -> None:
             k = _kind(i, often)
             name = _name(i, k)
             version = (BEGAN + i, UNVERSIONED) if k == 3 else (stamp + i % 1_000_000 * 1000, 3)
-            yield (BEGAN + i, key_of(name), name, kinds[k], *version, b"", 0)
+            yield (BEGAN + i, key_of(name), name, kinds[k], *version, b"")
 
-    con.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", log())
+    con.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)", log())
     con.executemany(
         "INSERT INTO bodies VALUES (?, ?)",
         ((BEGAN + i, _body(_name(i, k := _kind(i, often)), k, i)) for i in range(n)),

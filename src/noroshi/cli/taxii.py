@@ -31,15 +31,9 @@ def publish(state: State, names: tuple[str, ...]) -> int:
     if state.json:
         out.emit([d.to_json() for d in done])
         return 0
-    rows = [
-        (d.recipient, d.collection.sort, *(str(getattr(d.changes, k)) for k in ("added", "changed", "removed", "revoked")))
-        for d in done
-    ]  # fmt: skip
-    out.table(
-        ("recipient", "collection", "added", "changed", "removed", "revoked"),
-        rows,
-        right=("added", "changed", "removed", "revoked"),
-    )
+    did = ("added", "changed", "removed")
+    rows = [(d.recipient, d.collection.sort, *(f"{getattr(d.changes, k):,}" for k in did)) for d in done]
+    out.table(("recipient", "collection", *did), rows, right=did)
     return 0
 
 

@@ -51,7 +51,15 @@ def make(lake: Lake, config: Config, state: State, options: Options | None = Non
         raise LakeError(
             f"a route declares no role: {', '.join(missing)}", todo="Give it one: docs/extend-pages.md."
         )
+    _mount(app, lake, config, state)
     return app
+
+
+def _mount(app: FastAPI, lake: Lake, config: Config, state: State) -> None:
+    """Applications of their own, which ask everybody for a key themselves and speak their standard's words."""
+    from noroshi.web import taxii
+
+    app.router.routes += taxii.routes(lake, config, state)
 
 
 def _include(app: FastAPI) -> None:

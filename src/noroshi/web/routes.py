@@ -9,9 +9,13 @@ from importlib import import_module
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import Mount
 
 from noroshi import registry
 from noroshi.web.viewer import RANK
+
+THEIR_OWN = ("taxii",)
+"""Applications that are mounted and ask everybody for a key themselves."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def every(app: FastAPI) -> Iterator[Any]:
         route = waiting.pop(0)
         if hasattr(route, "effective_candidates"):  # FastAPI from 0.130 keeps included routers as such
             waiting = [*route.effective_candidates(), *waiting]
-        else:
+        elif not (isinstance(route, Mount) and route.name in THEIR_OWN):
             yield route
 
 

@@ -38,7 +38,7 @@ class Published:
         c = self.changes
         return {
             "recipient": self.recipient, "collection": self.collection.sort, "id": self.collection.id,
-            "added": c.added, "changed": c.changed, "removed": c.removed, "revoked": c.revoked, "kept": c.kept,
+            "added": c.added, "changed": c.changed, "removed": c.removed, "kept": c.kept,
         }  # fmt: skip
 
 
@@ -70,19 +70,16 @@ def _publish(
     lake: Lake, view: View, to: Recipient, collection: Collection, state: State, who: str,
     progress: Callable[[str, int], None] | None,
 ) -> append.Changes:  # fmt: skip
-    from noroshi.share.taxii.withdrawn import ids
-
     tell = (lambda n: progress(to.name, n)) if progress else None
-    back = ids(view, lambda v: _emitted(v, collection.sort)) if collection.sort == "findings" else set()
     with schema.writing(collection.path(lake.path)) as con:
         entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(view, collection.sort))
-        changes = append.publish(con, entries, times.micros(view.now), withdrawn=back, progress=tell)
+        changes = append.publish(con, entries, times.micros(view.now), progress=tell)
         schema.put(con, "rights", collections.rights(to))
         if changes.any:
             # Before it is kept: when this cannot be told, nothing is published.
             state.audit.tell(
                 who, "publish", recipient=to.name, count=changes.added + changes.changed, format="taxii",
-                collection=collection.sort, removed=changes.removed, revoked=changes.revoked,
+                collection=collection.sort, removed=changes.removed,
                 profile=view.mask.profile,
             )  # fmt: skip
     return changes

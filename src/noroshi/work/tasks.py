@@ -158,7 +158,7 @@ def _publish(job: JobEntry, context: Context, once: bool) -> str:
         context.lake, context.config, context.state, names=[job.recipient] if job.recipient else (),
         who=f"job:{job.name or job.do}",
     )  # fmt: skip
-    new = sum(d.changes.added + d.changes.changed + d.changes.revoked for d in done)
+    new = sum(d.changes.added + d.changes.changed for d in done)
     return f"{new:,} objects new, {sum(d.changes.removed for d in done):,} gone, {len(done)} collections"
 
 

@@ -11,7 +11,6 @@ import textwrap
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +24,9 @@ from tests.support.taxii import NOW, entry
 EVERY = Filters(words=frozenset(("all",)), specs=("2.0", "2.1"), limit=1000)
 
 
-def put(path: Path, entries: list[Entry], at: int = NOW, withdrawn: tuple[str, ...] = ()) -> Changes:
+def put(path: Path, entries: list[Entry], at: int = NOW) -> Changes:
     with schema.writing(path) as con:
-        return append.publish(con, entries, at, withdrawn=withdrawn)
+        return append.publish(con, entries, at)
 
 
 def held(path: Path, f: Filters = EVERY) -> list[tuple[int, bytes]]:
@@ -84,37 +83,6 @@ def test_a_time_is_never_given_twice(tmp_path: Path) -> None:
     put(path, [], NOW)
     put(path, [entry(2)], NOW - 10**12)  # the clock was set back, and nothing is left of what was there
     assert [s for s, _ in held(path)] == [NOW + 2]
-
-
-def test_what_is_withdrawn_is_taken_back_once_and_forgotten_later(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    put(path, [entry(0), entry(1)])
-    gone = (entry(1).id,)
-    done = put(path, [entry(0)], NOW + 100, gone)
-    assert (done.revoked, done.removed) == (1, 0)
-    thing = msgspec.json.decode(held(path)[1][1])
-    assert thing["revoked"] is True
-    assert thing["modified"] > "2026-01-01T00:00:00.000Z"
-    assert thing["name"] == "number 1"
-    assert not put(path, [entry(0)], NOW + 200, gone).any
-    assert put(path, [entry(0)], NOW + append.REVOKED_US + 200, gone).removed == 1
-
-
-def test_what_was_taken_back_may_hold_again(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    put(path, [entry(1)])
-    put(path, [], NOW + 100, (entry(1).id,))
-    again = entry(1, version="2036-01-01T00:00:00.000Z")
-    put(path, [again], NOW + 200)
-    assert [j for _, j in held(path)] == [again.json]
-
-
-def test_what_has_no_versions_is_removed_even_when_withdrawn(tmp_path: Path) -> None:
-    path = tmp_path / "c.db"
-    address = entry(1, "ipv4-addr", "")
-    put(path, [address])
-    assert put(path, [], NOW + 100, (address.id,)).removed == 1
-    assert held(path) == []
 
 
 def test_versions_of_an_object_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

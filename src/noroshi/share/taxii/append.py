@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -25,8 +25,6 @@ from noroshi.share.taxii.store import (
 
 VERSIONS: Final = 1_000
 """Versions kept of one object: a question about it reads them all. The oldest goes when there are more."""
-REVOKED_US: Final = 90 * 86_400 * 1_000_000
-"""How long it is told that something was taken back: whoever has not asked for three months begins anew."""
 _BATCH: Final = 10_000
 
 
@@ -50,13 +48,12 @@ class Changes:
     changed: int = 0
     """New versions, or new contents, of objects that were there."""
     removed: int = 0
-    revoked: int = 0
     kept: int = 0
 
     @property
     def any(self) -> bool:
         """True when the log is not as it was."""
-        return bool(self.added or self.changed or self.removed or self.revoked)
+        return bool(self.added or self.changed or self.removed)
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -103,15 +100,15 @@ class Appender:
             known = self.kinds[type_, spec, state] = int(cursor.lastrowid or 0)
         return known
 
-    def add(self, entry: Entry, digest: bytes, *, alone: bool, revoked: bool = False) -> int:
+    def add(self, entry: Entry, digest: bytes, *, alone: bool) -> int:
         """Appends an object; its time. alone: no other version of it is there; else call `settle` after it."""
         self.high = seq = max(self.high + 1, self.now)
         at = times.parse(entry.version)
         version, digits = at or (seq, UNVERSIONED)
         kind = self.kind(entry.type, entry.spec or spec_of(entry.json), ALONE)
         self.con.execute(
-            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (seq, key_of(entry.id), entry.id, kind, version, digits, digest, int(revoked)),
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (seq, key_of(entry.id), entry.id, kind, version, digits, digest),
         )
         self.con.execute("INSERT INTO bodies VALUES (?, ?)", (seq, entry.json))
         if not alone:
@@ -146,13 +143,16 @@ class Appender:
 
 
 def publish(
-    con: sqlite3.Connection, entries: Iterable[Entry], now_us: int, *, withdrawn: Collection[str] = (),
+    con: sqlite3.Connection,
+    entries: Iterable[Entry],
+    now_us: int,
+    *,
     progress: Callable[[int], None] | None = None,
-) -> Changes:  # fmt: skip
+) -> Changes:
     """Makes the log hold just what `entries` are; the times of what stays do not change.
 
-    withdrawn: ids of objects that do not hold any more, though their recipient may know of them: they are not
-    removed but taken back, by a revision with `revoked`, so that whoever has them hears of it.
+    What is no more among them leaves no trace: its recipient may not see it any longer. What does not hold any more,
+    though they may know of it, is among them as revoked. progress: called with how many were looked at.
     """
     done, appender = Changes(), Appender(con, now_us)
     con.execute("CREATE TEMP TABLE seen (seq INTEGER PRIMARY KEY)")
@@ -165,7 +165,7 @@ def publish(
             if progress:
                 progress(n)
     con.executemany("INSERT OR IGNORE INTO seen VALUES (?)", batch)
-    _gone(con, appender, done, withdrawn)
+    _gone(con, appender, done)
     con.execute("DROP TABLE seen")
     appender.close()
     return done
@@ -193,50 +193,16 @@ def _entered(con: sqlite3.Connection, appender: Appender, entry: Entry, done: Ch
     return appender.add(entry, digest, alone=False)
 
 
-def _gone(con: sqlite3.Connection, appender: Appender, done: Changes, withdrawn: Collection[str]) -> None:
-    """What was not seen leaves, or is taken back."""
+def _gone(con: sqlite3.Connection, appender: Appender, done: Changes) -> None:
+    """What was not seen leaves."""
     con.execute(
-        "CREATE TEMP TABLE gone AS SELECT seq, key, id, revoked FROM log WHERE seq NOT IN (SELECT seq FROM seen)"
+        "CREATE TEMP TABLE gone AS SELECT seq, key, id FROM log WHERE seq NOT IN (SELECT seq FROM seen)"
     )
-    cursor = con.execute("SELECT key, id, seq, revoked FROM gone ORDER BY key, id, seq")
+    cursor = con.execute("SELECT key, id, seq FROM gone ORDER BY key, id")
     for (key, object_id), rows in itertools.groupby(cursor, key=lambda row: row[:2]):
-        left = [(seq, revoked) for _, _, seq, revoked in rows]
-        text = "SELECT count(*) FROM log WHERE key = ? AND id = ?"
-        others = con.execute(text, (key, object_id)).fetchone()[0] - len(left)
-        if not others and object_id in withdrawn:
-            left = _revoked(con, appender, done, left)
-        for seq, _ in left:
+        for _, _, seq in rows:
             appender.delete(seq)
             done.removed += 1
-        if others or object_id in withdrawn:
+        if con.execute("SELECT 1 FROM log WHERE key = ? AND id = ?", (key, object_id)).fetchone():
             appender.settle(object_id)
     con.execute("DROP TABLE gone")
-
-
-def _revoked(
-    con: sqlite3.Connection, appender: Appender, done: Changes, rows: list[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Takes an object back that holds no more, by a revision; the rows that go."""
-    newest, was = rows[-1]
-    if was:  # taken back before: told for a while
-        return rows[:-1] if appender.now - newest <= REVOKED_US else rows
-    entry = _taken_back(con, newest, appender.now)
-    if entry is not None:
-        appender.add(entry, digest_of(entry.json), alone=False, revoked=True)
-        done.revoked += 1
-        done.removed -= len(rows)
-    return rows
-
-
-def _taken_back(con: sqlite3.Connection, seq: int, now_us: int) -> Entry | None:
-    """A revision of the object with `revoked`; None for what has no revisions."""
-    row = con.execute(
-        "SELECT id, type, spec, version, json FROM log JOIN kinds USING (kind) JOIN bodies USING (seq) WHERE seq = ?",
-        (seq,),
-    ).fetchone()
-    thing: dict[str, Any] = msgspec.json.decode(row[4])
-    if "modified" not in thing:
-        return None
-    modified = times.text(max(row[3] // 1000 * 1000 + 1000, now_us // 1000 * 1000), 3)
-    json = msgspec.json.encode(thing | {"modified": modified, "revoked": True}, order="sorted")
-    return Entry(row[0], row[1], modified, json, row[2])

@@ -21,12 +21,11 @@ CREATE TABLE IF NOT EXISTS kinds (
 );
 CREATE TABLE IF NOT EXISTS log (
   seq INTEGER PRIMARY KEY, key INTEGER NOT NULL, id TEXT NOT NULL, kind INTEGER NOT NULL,
-  version INTEGER NOT NULL, digits INTEGER NOT NULL, digest BLOB NOT NULL, revoked INTEGER NOT NULL DEFAULT 0
+  version INTEGER NOT NULL, digits INTEGER NOT NULL, digest BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_key ON log (key, seq);
 CREATE INDEX IF NOT EXISTS by_kind ON log (kind, seq);
 CREATE INDEX IF NOT EXISTS by_version ON log (version, kind, seq);
-CREATE INDEX IF NOT EXISTS by_revoked ON log (revoked) WHERE revoked;
 CREATE TABLE IF NOT EXISTS bodies (seq INTEGER PRIMARY KEY, json BLOB NOT NULL);
 """
 """`log.seq` is the time an object was added, in microseconds: unique in its collection, ever rising, and so the order,

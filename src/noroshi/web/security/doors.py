@@ -96,7 +96,9 @@ class Doors:
 
     def _limited(self, scope: Scope, receive: Receive, stopped: _Stopped) -> Receive:
         kind = next((v for k, v in scope["headers"] if k == b"content-type"), b"")
-        most = self.options.upload if kind.startswith(b"multipart/form-data") else self.options.body
+        # What is sent in by TAXII has a bound of its own (`share.taxii.inbox.BYTES`), within that of uploads.
+        large = kind.startswith((b"multipart/form-data", b"application/taxii+json"))
+        most = self.options.upload if large else self.options.body
         told = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         too_long = _Stop(
             413, f"more than {most:,} bytes are not read", "Send less, or `noroshi ingest` the file."

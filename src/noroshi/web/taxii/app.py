@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -39,7 +40,10 @@ _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 
 def routes(lake: Lake, config: Config, state: State) -> list[Mount]:
     """What an application mounts."""
-    return [Mount(MOUNT, app=Taxii(lake, config, state), name="taxii")]
+    mount = Mount(MOUNT, app=Taxii(lake, config, state), name="taxii")
+    # As it is, a path with a newline in it is no path of ours, and answered in other words than the standard's.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return [mount]
 
 
 class Taxii:
