@@ -11,6 +11,7 @@ from noroshi.cli.share import command as share
 from noroshi.cli.state import State, group, verb
 
 DOCS = "docs/anonymising.md"
+_SHORT = {"prefix-preserving": "prefix"}
 
 
 @group("profile")
@@ -123,11 +124,14 @@ def risk(state: State, profile: str, pairs: tuple[int, ...], draws: int) -> int:
             }
         )
         return 0
-    rows = [
-        (f"{r.field} v{r.version}", r.do, x.pairs, x.addresses, _span(x.outright), _span(x.among_known), _span(x.half),
-         _span(x.bits, 1))
-        for r in done for x in r.exposures
-    ]  # fmt: skip
+    rows = []
+    for r in done:
+        shown = {x.pairs: x for x in r.exposures}.values()
+        # Pairs change nothing but under a prefix-preserving mask.
+        for x in shown if r.do == "prefix-preserving" else r.exposures[:1]:
+            pairs_ = out.number(x.pairs) if r.do == "prefix-preserving" else "any"
+            rows.append((f"{r.field.removesuffix('-address')} v{r.version}", _SHORT.get(r.do, r.do), pairs_, x.addresses, _span(x.outright),
+                         _span(x.among_known), _span(x.half), _span(x.bits, 1)))  # fmt: skip
     heads = ("addresses", "action", "pairs", "others", "found", "found*", "network", "bits known")
     out.table(heads, rows, right=heads[2:], keep=heads)
     for r in done:
