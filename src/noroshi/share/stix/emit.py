@@ -193,7 +193,7 @@ class Stream:
             if id_ != last:
                 last, versions, ours = id_, set(), not self._theirs(id_, kind)
             # 12:00:00.000Z and 12:00:00Z are one time.
-            mark = version.rstrip("Z").rstrip("0").rstrip(".")
+            mark = version.rstrip("Z").rstrip("0").rstrip(".") if "." in version else version.rstrip("Z")
             if ours or mark in versions:
                 continue
             versions.add(mark)

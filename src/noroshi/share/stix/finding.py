@@ -315,7 +315,7 @@ class Told:
         })  # fmt: skip
         self._relate(host, "consists-of", main["id"])
         for name in known.products(self.f.evidence):
-            if product := observable("cpe", name):
+            if (product := observable("cpe", name)) and product["id"] != main["id"]:
                 self.out.append(self._marked(product))
                 self._relate(host, "consists-of", product["id"])
         for thing in self._known():

@@ -95,6 +95,8 @@ def _address(kind: str, value: str) -> Object | None:
     family = "ipv6-addr" if ":" in value else "ipv4-addr"
     net, slash, length = value.partition("/")
     if not _IPV4.fullmatch(net):
+        if "%" in net:  # a zone means nothing on another machine
+            return None
         try:
             ipaddress.IPv6Address(net)
         except ValueError:
