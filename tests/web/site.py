@@ -47,7 +47,9 @@ def _made_from() -> str:
     digest = hashlib.sha256()
     source = ROOT / "src" / "noroshi"
     parts = [source / name for name in ("model", "wire", "lake", "observe", "analyse", "work")]
-    for file in sorted(f for part in (SAMPLES, *parts) for f in part.rglob("*") if f.is_file() and f.suffix != ".pyc"):
+    for file in sorted(
+        f for part in (SAMPLES, *parts) for f in part.rglob("*") if f.is_file() and f.suffix != ".pyc"
+    ):
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 

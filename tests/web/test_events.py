@@ -81,9 +81,9 @@ def test_signs_of_life_and_an_end(tmp_path: Path, state: State) -> None:
     own = Lake.open(tmp_path / "lake")
 
     async def listen(address: str) -> None:
-        async with httpx.AsyncClient(timeout=20) as client:
-            async with client.stream("GET", f"{address}/api/v1/events") as answer:
-                await _until(_events(answer), "alive")
+        path = f"{address}/api/v1/events"
+        async with httpx.AsyncClient(timeout=20) as client, client.stream("GET", path) as answer:
+            await _until(_events(answer), "alive")
 
     with site.served(own, state, heartbeat=0.1) as address:
         asyncio.run(listen(address))

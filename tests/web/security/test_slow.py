@@ -51,10 +51,15 @@ def test_who_does_not_read_is_let_go(hurried: None, lake: Lake, state: State) ->
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = b"GET /api/v1/findings?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            for _ in range(2000):  # pipelined, and nothing is read: buffers fill, then it is ended
-                one.sendall(request * 50)
+            _send_for_long(one, request * 50)
         one.close()
         assert httpx.get(f"{address}/api/v1/health").status_code == 200
+
+
+def _send_for_long(to: socket.socket, data: bytes) -> None:
+    """Pipelined, and nothing is read: buffers fill, then it is ended."""
+    for _ in range(2000):
+        to.sendall(data)
 
 
 def test_two_requests_on_one_connection(hurried: None, lake: Lake, state: State) -> None:
@@ -67,7 +72,8 @@ def test_two_requests_on_one_connection(hurried: None, lake: Lake, state: State)
             time.sleep(0.2)
 
 
-@pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 70_000, b"\r\n" * 50,
+@pytest.mark.parametrize("junk", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 70_000,
+                                  b"\r\n" * 50,
                                   b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
                                   b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
                                   b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
