@@ -11,16 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from noroshi.model import address
 from noroshi.model.finding import Finding
-from noroshi.share.anonymise.mask import Plain
+from noroshi.share.beside import beside, dicts, unmasked
 from noroshi.share.blocklist.never import SPECIAL, SPECIAL_NAMES, Never, Ranges, above
 from noroshi.share.gate import View
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ATTACKERS: Final = ("scanner", "infected-host", "known-attacker", "decoy-intrusion", "c2-candidate")
 """Kinds of findings whose subjects attack."""
@@ -145,25 +142,22 @@ _WANTED: Final = (
 
 def _stated(view: View) -> Iterator[dict[str, Any]]:
     """Statements of others meant for detection, of which nothing was masked."""
-    raw = replace(view, mask=Plain()).rows("indicators", _STATED, _WANTED)
-    told = raw if view.plain else view.mask.table("indicators", raw)
-    values = {(r["run_id"], r["offset"], r["kind"], r["value"]) for r in _dicts(raw)}
-    for row in _dicts(told):
-        if (row["run_id"], row["offset"], row["kind"], row["value"]) in values and row["ts"] is not None:
+    for was, row in beside(view, "indicators", _STATED, _WANTED):
+        if was["value"] == row["value"] and row["ts"] is not None:
             yield row
 
 
 def _never(view: View, terms: Terms) -> Never:
-    plain = replace(view, mask=Plain())
+    plain = unmasked(view)
     ranges = [(p, "it is special (RFC 6890)") for p in SPECIAL]
     ranges += [(p, "it is our own") for p in terms.never]
     names = [(n, "it is special") for n in SPECIAL_NAMES]
     exact: dict[tuple[str, str], str] = {}
     parts: list[tuple[str, str]] = []
-    for row in _dicts(plain.rows("assets", ("kind", "value"))):
+    for row in dicts(plain.rows("assets", ("kind", "value"))):
         own = "it is our own"
         (ranges if row["kind"] in ("ip", "prefix") else names).append((row["value"], own))
-    for row in _dicts(plain.rows("warnings", ("list", "kind", "value", "match"), "\"match\" <> 'regex'")):
+    for row in dicts(plain.rows("warnings", ("list", "kind", "value", "match"), "\"match\" <> 'regex'")):
         why = "it stands on a warninglist"
         if row["kind"] in ("ip", "prefix"):
             ranges.append((row["value"], why))
@@ -198,8 +192,3 @@ def _place(entry: Entry) -> tuple[bytes, str]:
     first, last = address.prefix_range(entry.value)
     # Of networks that begin with the same address the larger one first.
     return first + bytes(255 - b for b in last), ""
-
-
-def _dicts(rows: pa.Table) -> Iterator[dict[str, Any]]:
-    for part in rows.to_batches(max_chunksize=10_000):
-        yield from part.to_pylist()

@@ -9,20 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from noroshi.model.tlp import DEFAULT, Tlp, parse, strictest
-from noroshi.share.anonymise.mask import Plain
+from noroshi.share.beside import beside, dicts, unmasked
 from noroshi.share.gate import View
 from noroshi.share.misp import types
 from noroshi.share.misp.make import TEXT, Maker, Thing, clean, seconds, stamp
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Marks = dict[str, str]
 """Default marking by run."""
@@ -59,7 +55,7 @@ def events(view: View, maker: Maker, since: datetime | None = None) -> Iterator[
     since: only events, and statements outside of events, of that time or later.
     """
     since = since or datetime(1970, 1, 1, tzinfo=UTC)
-    marks = {r["run_id"]: r["tlp"] for r in _dicts(view.rows("runs", ("run_id", "tlp")))}
+    marks = {r["run_id"]: r["tlp"] for r in dicts(unmasked(view).rows("runs", ("run_id", "tlp")))}
     heads = _heads(view, marks, since)
     for documents in _chunks(view, list(heads)):
         yield from _Documents(view, maker, {d: heads[d] for d in documents}, marks).made()
@@ -80,13 +76,12 @@ class _Head:
 
 def _heads(view: View, marks: Marks, since: datetime) -> dict[str, _Head]:
     """The newest version of each MISP event, by its id."""
-    plain = replace(view, mask=Plain())
-    rows = plain.rows(
+    rows = unmasked(view).rows(
         "objects", ("object_id", "document", "json", "tlp", "run_id", "ts"), "type = 'misp-event'",
         order="object_id, ts DESC, json, run_id",
     )  # fmt: skip
     out: dict[str, _Head] = {}
-    for row in _dicts(rows):
+    for row in dicts(rows):
         if row["document"] in out or row["object_id"] != row["document"]:
             continue
         if row["ts"] < since:
@@ -102,7 +97,9 @@ def _chunks(view: View, documents: list[str]) -> Iterator[list[str]]:
     """The documents in groups of about CHUNK statements."""
     if not documents:
         return
-    found = view.rows("indicators", ("document",), "document IN (SELECT unnest($d))", {"d": documents})
+    found = unmasked(view).rows(
+        "indicators", ("document",), "document IN (SELECT unnest($d))", {"d": documents}
+    )
     n = Counter(found["document"].to_pylist())
     held: list[str] = []
     total = 0
@@ -120,29 +117,30 @@ class _Documents:
 
     def __init__(self, view: View, maker: Maker, heads: dict[str, _Head], marks: Marks) -> None:
         self.view, self.maker, self.heads = view, maker, heads
-        self.statements = _statements(view, marks, "document IN (SELECT unnest($d))", {"d": list(heads)})
-        ids = sorted({s["object_id"] for s in self.statements if s["object_id"]})
+        asked = "document IN (SELECT unnest($d))"
+        self.statements = list(_statements(view, marks, asked, {"d": list(heads)}))
+        ids = sorted({s["object_id"] for s in self.statements if s["same"] and s["object_id"]})
         self.sightings = _sightings(view, ids)
 
     def made(self) -> Iterator[Thing]:
         by_document: dict[str, list[dict[str, Any]]] = {}
         for s in self.statements:
-            if s["run_id"] == self.heads[s["document"]].run:
-                by_document.setdefault(s["document"], []).append(s)
+            document = s["stored"]["document"]
+            if s["stored"]["run_id"] == self.heads[document].run:
+                by_document.setdefault(document, []).append(s)
         things = self._objects()
         for document in sorted(self.heads):
             yield self._event(self.heads[document], by_document.get(document, []), things.get(document, []))
 
     def _objects(self) -> dict[str, list[Thing]]:
         """Objects as read, by event; only untouched ones keep their form."""
-        plain = replace(self.view, mask=Plain())
-        rows = plain.rows(
+        rows = unmasked(self.view).rows(
             "objects", ("object_id", "document", "json", "run_id", "revoked"),
             "starts_with(type, 'misp-object:') AND document IN (SELECT unnest($d))", {"d": list(self.heads)},
             order="document, object_id, \"offset\"",
         )  # fmt: skip
         out: dict[str, list[Thing]] = {}
-        for row in _dicts(rows):
+        for row in dicts(rows):
             raw = _decoded(row["json"])
             if raw is None or row["revoked"] or row["run_id"] != self.heads[row["document"]].run:
                 continue
@@ -200,14 +198,18 @@ def _others(
     """Statements that stand in no MISP event that is told, by source and day of the statement."""
     where = "NOT list_contains($d::VARCHAR[], document) AND ts >= $since::TIMESTAMPTZ"
     limits = {"d": list(heads), "since": since}
-    found = view.rows("indicators", ("origin", "document", "ts"), where, limits)
-    keys = sorted({(r["origin"] or r["document"] or "", r["ts"].date()) for r in _dicts(found)})
-    asked = "coalesce(nullif(origin, ''), document) = $origin AND ts >= $day::DATE AND ts < $day::DATE + 1"
-    for origin, day in keys:
-        rows = _statements(view, marks, f"{where} AND {asked}", limits | {"origin": origin, "day": day})
-        event = _gathered(rows, origin, day, maker)
-        if event["Attribute"]:
-            yield event
+    plain = unmasked(view)
+    days = {r["ts"].date() for r in dicts(plain.rows("indicators", ("ts",), where, limits))}
+    for day in sorted(days):
+        asked = f"{where} AND ts >= $day::DATE AND ts < $day::DATE + 1"
+        by_source: dict[str, list[dict[str, Any]]] = {}
+        for row in _statements(view, marks, asked, limits | {"day": day}):
+            source = row["origin"] or row["document"] or "a source that is not named"
+            by_source.setdefault(source, []).append(row)
+        for source, rows in sorted(by_source.items()):
+            event = _gathered(rows, source, day, maker)
+            if event["Attribute"]:
+                yield event
 
 
 def _gathered(rows: list[dict[str, Any]], origin: str, day: date, maker: Maker) -> Thing:
@@ -298,30 +300,14 @@ def _written(row: dict[str, Any]) -> str:
     return (row["raw"] if row["same"] and row["raw"] else None) or types.shown(row["kind"], row["value"])
 
 
-def _statements(view: View, marks: Marks, where: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of `indicators` as the recipient sees them; `same` where nothing in one was masked."""
-    plain = replace(view, mask=Plain())
-    raw = plain.rows(
-        "indicators", _ROW, where, params, order='document, "offset", kind, value, object_id, run_id'
-    )
-    told = view.mask.table("indicators", raw)
-    before = {(r["run_id"], r["offset"], r["kind"], n): r for n, r in _numbered(raw)}
-    out = []
-    for n, row in _numbered(told):
-        was = before.get((row["run_id"], row["offset"], row["kind"], n))
+def _statements(view: View, marks: Marks, where: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows of `indicators` as the recipient sees them; `same` where nothing in one was masked, `stored` the row as it
+    stands, for what belongs together."""
+    order = 'document, "offset", kind, value, object_id, run_id'
+    for was, row in beside(view, "indicators", _ROW, where, params, order):
         if row["value"]:
-            same = was is not None and all(was[k] == row[k] for k in ("value", "raw", "comment", "labels"))
-            out.append(row | {"same": view.plain or same, "tlp": _tlp(row, marks).value})
-    return out
-
-
-def _numbered(rows: pa.Table) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows, numbered among those of the same place and kind."""
-    seen: dict[tuple[str, int, str], int] = {}
-    for row in _dicts(rows):
-        key = (row["run_id"], row["offset"], row["kind"])
-        seen[key] = seen.get(key, -1) + 1
-        yield seen[key], row
+            same = all(was[k] == row[k] for k in ("value", "raw", "comment", "labels", "object_id"))
+            yield row | {"same": same, "tlp": _tlp(was, marks).value, "stored": was}
 
 
 def _sightings(view: View, ids: list[str]) -> dict[str, list[Thing]]:
@@ -334,8 +320,8 @@ def _sightings(view: View, ids: list[str]) -> dict[str, list[Thing]]:
         {"ids": ids}, order="target_ref, ts, object_id, source_ref",
     )  # fmt: skip
     out: dict[str, list[Thing]] = {}
-    for row in _dicts(rows):
-        if not row["object_id"] or not row["source_ref"]:
+    for row in dicts(rows):
+        if not (row["object_id"] and row["source_ref"] and row["target_ref"]):
             continue
         one = {"uuid": row["object_id"], "type": _SIGHTINGS[row["relation"]],
                "source": clean(row["source_ref"], 255), "date_sighting": str(seconds(row["ts"]))}  # fmt: skip
@@ -395,8 +381,3 @@ def _decoded(text: str) -> Thing | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _dicts(rows: pa.Table) -> Iterator[dict[str, Any]]:
-    for part in rows.to_batches(max_chunksize=10_000):
-        yield from part.to_pylist()
