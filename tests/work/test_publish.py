@@ -141,15 +141,14 @@ def test_what_a_recipient_may_not_see_changes_no_byte(
 ) -> None:
     """The file of the log has the same rows with hidden findings in the lake, and without."""
     hidden = [x for x in more if Tlp(x[1]).rank > Tlp.AMBER.rank]
+    site = Site.make(tmp_path_factory.mktemp("site"))
+    (path, *_) = [c.path(site.lake.path) for c in collections.of(site.to(), site.lake.keys)]
     out = []
-    for entries in (seen, seen + hidden):
-        site = Site.make(tmp_path_factory.mktemp("site"))
-        site.lake.put_findings([
-            finding(value=f"198.51.100.{n}", tlp=t, confidence=c) for n, t, c in entries
-        ])  # fmt: skip
-        to, now = site.to(), NOON
-        publish(site.lake, load(None), site.state, names=["partner"], who="x", now=now)
-        (path, *_) = [c.path(site.lake.path) for c in collections.of(to, site.lake.keys)]
+    for entries in (seen, hidden):
+        site.lake.put_findings([finding(value=f"198.51.100.{n}", tlp=t, confidence=c) for n, t, c in entries])
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        publish(site.lake, load(None), site.state, names=["partner"], who="x", now=NOON)
         out.append(dump(path))
     assert out[0] == out[1]
 
@@ -188,8 +187,9 @@ def test_what_is_sent_in_comes_to_the_lake(site: Site) -> None:
     green = {"object_marking_refs": ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]}
     send(site, indicator(1), indicator(2, **green))
     published(site)
-    names = sorted([(indicator(1)["id"], None), (indicator(2)["id"], "green")])
-    assert [(r[0], r[1]) for r in held(site.lake)] == names
+    marked = {indicator(1)["id"]: (None, "amber+strict"), indicator(2)["id"]: ("green",)}
+    assert len(held(site.lake)) == 2
+    assert all(r[1] in marked[r[0]] for r in held(site.lake))
     assert {r[2:] for r in held(site.lake)} == {("taxii:partner", "amber+strict")}
     values = site.lake.snapshot().sql("SELECT value FROM indicators ORDER BY value")["value"].to_pylist()
     assert values == ["198.51.100.1", "198.51.100.2"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from noroshi.lake.errors import locked
 from noroshi.model.errors import LakeError
 from noroshi.model.tlp import DEFAULT, Tlp
 from noroshi.share.taxii import append, collections, inbox, schema, store, times
@@ -122,13 +123,15 @@ def store_inbox(lake: Lake, config: Config, to: Recipient) -> int:
     mine = next((c for c in collections.of(replace(to, writes=True), lake.keys) if c.writes), None)
     if mine is None or not mine.path(lake.path).is_file():
         return 0
-    n = 0
-    while (post := inbox.waiting(mine.path(lake.path))) is not None:
-        if post.run and any(r.run_id == post.run for r in lake.snapshot().runs()):
-            lake.forget(post.run)
-        run = _ingested(lake, config, to, post) if post.objects else ""
-        inbox.stored(mine.path(lake.path), post, run)
-        n += 1
+    path, n = mine.path(lake.path), 0
+    # A server and a job may both be at it: two that read the same post would store it twice.
+    with locked(path.with_suffix(".lock")):
+        while (post := inbox.waiting(path)) is not None:
+            if post.run and any(r.run_id == post.run for r in lake.snapshot().runs()):
+                lake.forget(post.run)
+            run = _ingested(lake, config, to, post) if post.objects else ""
+            inbox.stored(path, post, run)
+            n += 1
     return n
 
 

@@ -245,6 +245,15 @@ def blocklist(side: Side, ask: Question) -> bytes:
     return b"".join(texts) + _json(sorted(chosen.left_out.items()))
 
 
+def tables(side: Side, ask: Question) -> bytes:
+    """CSV and JSON lines, in our columns and in Shadowserver's."""
+    from noroshi.share.rows import plain, shadowserver
+
+    found = side.view.findings()
+    reports = [f"{f.name} {f.rows}\n".encode() + f.body for f in shadowserver.files(found, lines=ask.day > 1)]
+    return b"".join([plain.as_csv(found), plain.as_lines(found), *reports])
+
+
 def taxii(side: Side, ask: Question) -> bytes:
     """A collection published for the first time: what it holds, in which order, added when."""
     from noroshi.share.taxii import append, schema, times
@@ -256,6 +265,32 @@ def taxii(side: Side, ask: Question) -> bytes:
         changes = append.publish(con, entries, times.micros(side.view.now))
         log = con.execute("SELECT * FROM log ORDER BY seq").fetchall()
     return _json([str(changes), log])
+
+
+def taxii_pages(side: Side, ask: Question) -> bytes:
+    """What is sent of a collection: pages and manifests with their cursors, dates and tags, under filters."""
+    from noroshi.share.taxii import append, filters, paging, schema, store, times
+    from noroshi.web.taxii.answers import tag
+    from noroshi.work.publish import _emitted
+
+    kind = "indicator" if ask.day == 1 else ""
+    given = filters.parse([("limit", str(ask.limit)), ("match[type]", kind), ("match[version]", "all,first")])
+    signer, parts, after = paging.Signer([b"k" * 32]), [], None
+    with tempfile.TemporaryDirectory() as folder, schema.writing(Path(folder) / "log") as con:
+        for sort in ("findings", "intelligence"):
+            entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(side.view, sort))
+            append.publish(con, entries, times.micros(side.view.now))
+            for _ in range(5):
+                found = store.page(con, given, after)
+                items = store.bodies(con, found.seqs)
+                manifest = store.encoded(store.manifest(store.rows(con, found.seqs)))
+                next_ = signer.sign(found.seqs[-1], "x", sort, "objects", given) if found.more else None
+                body = store.envelope("objects", items, next_) + store.envelope("objects", manifest, next_)
+                parts.append(body + tag(body).encode())
+                if not found.more:
+                    break
+                after = found.seqs[-1]
+    return b"".join(parts)
 
 
 def lines(side: Side, ask: Question) -> bytes:
@@ -271,11 +306,23 @@ WAYS: dict[str, Way] = {
     w.__name__: w
     for w in (
         findings, told, rows, objects, counts, runs, rejects, pivot, guessed, common, links, top, sums, point, stix,
-        emitted, report, errors, misp, blocklist, taxii, lines,
+        emitted, report, errors, misp, blocklist, tables, taxii, taxii_pages, lines,
     )
 }  # fmt: skip
 
 SELDOM = frozenset(
-    {"runs", "rejects", "sums", "common", "stix", "emitted", "report", "misp", "taxii", "objects"}
+    {
+        "runs",
+        "rejects",
+        "sums",
+        "common",
+        "stix",
+        "emitted",
+        "report",
+        "misp",
+        "taxii",
+        "taxii_pages",
+        "objects",
+    }
 )
 """Ways with few parameters, or slow ones: asked once where others are asked many times."""
