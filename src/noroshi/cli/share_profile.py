@@ -129,9 +129,10 @@ def risk(state: State, profile: str, pairs: tuple[int, ...], draws: int) -> int:
         shown = {x.pairs: x for x in r.exposures}.values()
         # Pairs change nothing but under a prefix-preserving mask.
         for x in shown if r.do == "prefix-preserving" else r.exposures[:1]:
-            pairs_ = out.number(x.pairs) if r.do == "prefix-preserving" else "any"
-            rows.append((f"{r.field.removesuffix('-address')} v{r.version}", _SHORT.get(r.do, r.do), pairs_, x.addresses, _span(x.outright),
-                         _span(x.among_known), _span(x.half), _span(x.bits, 1)))  # fmt: skip
+            known = out.number(x.pairs) if r.do == "prefix-preserving" else "any"
+            name = f"{r.field.removesuffix('-address')} v{r.version}"
+            told = (_span(x.outright), _span(x.among_known), _span(x.half), _span(x.bits, 1))
+            rows.append((name, _SHORT.get(r.do, r.do), known, x.addresses, *told))
     heads = ("addresses", "action", "pairs", "others", "found", "found*", "network", "bits known")
     out.table(heads, rows, right=heads[2:], keep=heads)
     for r in done:
