@@ -115,7 +115,7 @@ def _back(word: str, end: datetime) -> datetime:
 
 def _all(held: tuple[date, date] | None, now: datetime) -> Range:
     if held is None:
-        return Range(_back(DEFAULT, _minute(now)), _minute(now), "all")
+        return Range(_EARLIEST, _minute(now), "all")
     return Range(_midnight(held[0]), _midnight(held[1] + timedelta(days=1)), "all")
 
 
