@@ -402,7 +402,7 @@ def _pull(folder: Path, n: int) -> dict[str, Any]:
         server.terminate()
         _, _, usage = os.wait4(server.pid, 0)
         server.returncode = 0
-    found = json.loads(cost.out)
+    found: dict[str, Any] = json.loads(cost.out)
     assert found["objects"] == found["different"] == n, found
     shutil.rmtree(folder)
     return found | {
@@ -441,7 +441,8 @@ def _client(url: str, key: str) -> None:
     findings = next(
         c for c in Server(url, user="partner", password=key).default.collections if c.title == "Findings"
     )
-    pages, seen, n = 0, set(), 0
+    pages, n = 0, 0
+    seen: set[str] = set()
     for page in as_pages(findings.get_objects, per_request=1000):
         pages += 1
         n += len(page["objects"])

@@ -38,7 +38,8 @@ def published(site: Site) -> dict[str, Any]:
 def objects(site: Site, sort: str = "findings", query: str = "") -> list[dict[str, Any]]:
     found = site.client().get(f"{ROOT}/collections/{sort}/objects/{query}")
     assert found.status_code == 200, found.text
-    return found.json().get("objects", [])
+    held: list[dict[str, Any]] = found.json().get("objects", [])
+    return held
 
 
 def named(site: Site, value: str) -> list[dict[str, Any]]:
@@ -175,7 +176,7 @@ def send(site: Site, *things: dict[str, Any]) -> dict[str, Any]:
 def held(lake: Lake) -> list[tuple[str, str | None, str, str]]:
     """(id, row's marking, source, run's marking) of all objects in the lake."""
     text = "SELECT object_id, o.tlp, source, r.tlp AS run FROM objects o JOIN runs r USING (run_id) ORDER BY object_id"
-    return [tuple(row.values()) for row in lake.snapshot().sql(text).to_pylist()]  # type: ignore[misc]
+    return [tuple(row.values()) for row in lake.snapshot().sql(text).to_pylist()]
 
 
 def indicator(n: int, **more: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def test_who_may_ask(site: Site) -> None:
         "", "Bearer", f"Bearer {site.key}x", f"Token {site.key}", "Basic !!!", "Basic " + "x" * 5000,
         basic(site.key, ""), "Bearer " + "é",
     ):  # fmt: skip
-        found = client.get("/taxii2/", headers={"authorization": given.encode()})
+        found = client.get("/taxii2/", headers=[(b"authorization", given.encode())])
         assert "key" in error(found, 401)
         assert "Basic" in found.headers["www-authenticate"]
         assert "Bearer" in found.headers["www-authenticate"]
