@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noroshi.config import JobEntry
 from noroshi.model.errors import LakeError
@@ -141,13 +141,29 @@ def _report(job: JobEntry, context: Context, once: bool) -> str:
 
 
 def _share(job: JobEntry, context: Context, once: bool) -> str:
+    """Writes what the recipient may see, in the standard the job names."""
+    to, who = job.recipient or "public", f"job:{job.name or job.do}"
+    given: dict[str, Any] = {"config": context.config, "recipient": to, "state": context.state, "who": who}
+    if job.standard == "misp":
+        from noroshi.work.share_misp import share_misp
+
+        fed = share_misp(context.lake, folder=_out(job, context), **given).feed
+        return f"{fed.events} events for {to}, {fed.written} written, {fed.removed} removed"
+    if job.standard in ("csv", "jsonl", "shadowserver"):
+        from noroshi.work.share_rows import share_rows
+
+        columns = "shadowserver" if job.standard == "shadowserver" else ""
+        format = "csv" if columns else job.standard
+        rows = share_rows(context.lake, path=_out(job, context), format=format, columns=columns, **given)
+        return f"{rows.rows} rows for {to}"
+    if job.standard in ("nftables", "rpz", "plain"):
+        from noroshi.work.blocklist import share_blocklist
+
+        listed = share_blocklist(context.lake, path=_out(job, context), format=job.standard, **given)
+        return f"{len(listed.chosen.entries)} entries for {to}"
     from noroshi.work.share import share_stix
 
-    to = job.recipient or "public"
-    done = share_stix(
-        context.lake, config=context.config, recipient=to, path=_out(job, context), state=context.state,
-        who=f"job:{job.name or job.do}",
-    )  # fmt: skip
+    done = share_stix(context.lake, path=_out(job, context), **given)
     return f"{done.findings} findings for {to}"
 
 

@@ -57,4 +57,22 @@ def emitted(view: View) -> bytes:
     return b"\n".join(e.json for e in emit(view, Options(facts=True)))
 
 
-WAYS: dict[str, Way] = {w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted)}
+def misp(view: View) -> bytes:
+    """The events of a MISP feed."""
+    from noroshi.work.share_misp import events
+
+    return _json(list(events(view)))
+
+
+def tables(view: View) -> bytes:
+    """Findings as CSV and JSON lines, in our columns and in Shadowserver's."""
+    from noroshi.share.rows import plain, shadowserver
+
+    found = view.findings()
+    reports = [f.body for lines in (False, True) for f in shadowserver.files(found, lines=lines)]
+    return b"\n".join([plain.as_csv(found), plain.as_lines(found), *reports])
+
+
+WAYS: dict[str, Way] = {
+    w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted, misp, tables, blocklists)
+}

@@ -73,6 +73,8 @@ class Never:
 
     def why(self, kind: str, value: str) -> str:
         """Why a value may not be blocked; empty when it may."""
+        if kind in ("ip", "prefix", "domain") and resolve_one(kind, value) != (kind, value):
+            return "it is not in its canonical form"
         found = self.exact.get((kind, value), "")
         if found:
             return found
