@@ -26,10 +26,11 @@ NEVER = Never(
         ("ip", "224.0.0.1", "special"), ("ip", "9.9.9.9", "victim"), ("prefix", "100.0.0.0/16", "own"),
         ("prefix", "100.0.2.128/25", "own"), ("prefix", "0.0.0.0/0", "the network is too large"),
         ("prefix", "8.0.0.0/8", "the network is too large"), ("prefix", "2400::/12", "the network is too large"),
-        ("prefix", "8.8.0.0/16", ""), ("domain", "evil.com", ""), ("domain", "com", "it is a whole top-level domain"),
+        ("prefix", "8.8.0.0/16", ""), ("domain", "evil.com", ""), ("domain", "com", "it is not in its canonical form"),
         ("domain", "www.bank.co.jp", "listed"), ("domain", "bank.co.jp", "listed"), ("domain", "co.jp", "above"),
         ("domain", "other.co.jp", ""), ("domain", "x.localhost", "special"), ("domain", "a.cdn7.net", "part"),
         ("url", "http://x/", "it is neither an address nor a name"),
+        ("ip", "0313.0000.0161.0115", "it is not in its canonical form"), ("prefix", "x", "it is not in its canonical form"),
     ],
 )  # fmt: skip
 def test_what_may_be_blocked(kind: str, value: str, why: str) -> None:

@@ -73,6 +73,4 @@ def tables(view: View) -> bytes:
     return b"\n".join([plain.as_csv(found), plain.as_lines(found), *reports])
 
 
-WAYS: dict[str, Way] = {
-    w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted, misp, tables, blocklists)
-}
+WAYS: dict[str, Way] = {w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted, misp, tables)}

@@ -87,8 +87,6 @@ class Never:
 
     def _name(self, value: str) -> str:
         labels = value.split(".")
-        if len(labels) < 2:
-            return "it is a whole top-level domain"
         for n in range(len(labels)):
             if why := self.names.get(".".join(labels[n:])):
                 return why
