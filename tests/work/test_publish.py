@@ -108,6 +108,21 @@ def test_a_client_that_polls_gets_what_is_new_alone(site: Site) -> None:
     assert all("198.51.100.1" not in json.dumps(o) for o in new)
 
 
+def test_logs_of_those_who_are_gone_are_deleted(site: Site) -> None:
+    site.lake.put_findings([finding()])
+    send(site, indicator(1))
+    published(site)
+    mine = {c.sort: c.path(site.lake.path) for c in collections.of(site.to(), site.lake.keys)}
+    assert all(p.is_file() for p in mine.values())
+    site.state.recipients.remove("partner")
+    publish(site.lake, load(None), site.state, who="x")
+    assert {sort: p.is_file() for sort, p in mine.items()} == {
+        "findings": False,
+        "intelligence": False,
+        "inbox": True,
+    }
+
+
 def test_publications_are_logged_and_unknown_names_are_told(site: Site) -> None:
     site.lake.put_findings([finding()])
     published(site)

@@ -54,6 +54,8 @@ def publish(
     Raises UsageError for an unknown name, LakeError when a log or the lake cannot be read or written.
     """
     to = [recipient(n, state) for n in names] or everybody(state)
+    if not names:
+        _sweep(lake, to)
     for one in to:
         store_inbox(lake, config, one)
     shot = lake.snapshot()
@@ -65,6 +67,15 @@ def publish(
                 done = _publish(lake, view, one, collection, state, who, progress)
                 out.append(Published(one.name, collection, done))
     return out
+
+
+def _sweep(lake: Lake, everyone: Sequence[Recipient]) -> None:
+    """Deletes the logs of recipients that have been taken away; what somebody has sent in stays."""
+    known = {c.id for to in everyone for c in collections.of(replace(to, writes=True), lake.keys)}
+    for path in (lake.path / collections.FOLDER).glob("*.db"):
+        if path.stem not in known and not inbox.has_posts(path):
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _publish(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from noroshi.model.errors import UsageError
+from noroshi.model.errors import LakeError, UsageError
 from noroshi.share.taxii import schema, times
 from noroshi.share.taxii.append import Appender, Entry, digest_of, spec_of
 from noroshi.share.taxii.filters import Filters
@@ -263,7 +263,7 @@ def _stated(thing: dict[str, Any] | str) -> str:
 
 def status(con: sqlite3.Connection, named: str) -> bytes | None:
     """The status resource of a post, None when there is none."""
-    if con.execute("SELECT 1 FROM sqlite_master WHERE name = 'posts'").fetchone() is None:
+    if not _posted(con):
         return None
     row = con.execute("SELECT status FROM posts WHERE id = ?", (named,)).fetchone()
     return row[0] or None if row else None
@@ -290,10 +290,23 @@ def delete(con: sqlite3.Connection, object_id: str, filters: Filters) -> int:
     return n
 
 
+def has_posts(path: Path) -> bool:
+    """True for the log of an inbox, or one that cannot be read: nobody makes it again."""
+    try:
+        with schema.reading(path) as con:
+            return con is not None and _posted(con)
+    except LakeError:
+        return True
+
+
+def _posted(con: sqlite3.Connection) -> bool:
+    return con.execute("SELECT 1 FROM sqlite_master WHERE name = 'posts'").fetchone() is not None
+
+
 def waiting(path: Path) -> Post | None:
     """The oldest post the lake does not have as it is; None when it has all."""
     with schema.reading(path) as con:
-        if con is None or con.execute("SELECT 1 FROM sqlite_master WHERE name = 'posts'").fetchone() is None:
+        if con is None or not _posted(con):
             return None
         row = con.execute("SELECT n, id, run FROM posts WHERE waits ORDER BY n LIMIT 1").fetchone()
         if row is None:
