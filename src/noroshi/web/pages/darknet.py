@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from noroshi.ask import traffic
 from noroshi.ask.rollups import unique_sources
-from noroshi.web import render
+from noroshi.web import render, urls
 from noroshi.web.api.traffic import changed
 from noroshi.web.routes import Page
 from noroshi.web.viewer import AsViewer, Visit
@@ -43,7 +42,7 @@ def show(visit: AsViewer, by: str = "port") -> Response:
         packets=sum(line.total for line in total.lines), sources=sources, ports=ports, risen=_risen(ports),
         surveys=surveys(found), victims=victims(found), n_victims=sum(f.kind == "dos-victim" for f in found),
         surges=[f for f in found if f.kind == "port-surge"][:SHOWN], gaps=_gaps(visit),
-        query=urlencode(span.query() or {"from": render.iso(span.start), "to": render.iso(span.end)}),
+        query=urls.query(span.query() or {"from": render.iso(span.start), "to": render.iso(span.end)}),
         command=f"noroshi top ports --since {span.start:%Y-%m-%d} --until {span.end + timedelta(days=1):%Y-%m-%d}",
     )  # fmt: skip
 
