@@ -94,7 +94,8 @@ class Seen:
             # Findings may be of days whose rows are gone.
             row = self.view.shot.sql(
                 "SELECT min(first) AS first, max(last) AS last FROM"
-                " (SELECT min(day) AS first, max(day) AS last FROM links UNION ALL SELECT min(first_seen)::DATE, max(last_seen)::DATE FROM findings)"
+                " (SELECT min(day) AS first, max(day) AS last FROM links"
+                " UNION ALL SELECT min(first_seen)::DATE, max(last_seen)::DATE FROM findings)"
             ).to_pylist()[0]
             self._days = (row["first"], row["last"]) if row["first"] else None
         return self._days
