@@ -217,7 +217,7 @@ def endless() -> Callable[[Asked], Reply]:
 
 HOSTILE: dict[str, tuple[Callable[[], Any], str]] = {
     "the same token again": (
-        lambda: lambda a: as_json({"more": True, "next": "t", "objects": [thing(len(a.query))]}), "same `next`"),
+        lambda: lambda a: as_json({"more": True, "next": "t", "objects": [thing(len(a.query))]}), "same page"),
     "the same page under new tokens": (
         lambda: (lambda c: lambda a: as_json({"more": True, "next": str(next(c)), "objects": [thing(1)]}))(
             itertools.count()), "same page"),

@@ -30,7 +30,8 @@ NEVER = Never(
         ("domain", "www.bank.co.jp", "listed"), ("domain", "bank.co.jp", "listed"), ("domain", "co.jp", "above"),
         ("domain", "other.co.jp", ""), ("domain", "x.localhost", "special"), ("domain", "a.cdn7.net", "part"),
         ("url", "http://x/", "it is neither an address nor a name"),
-        ("ip", "0313.0000.0161.0115", "it is not in its canonical form"), ("prefix", "x", "it is not in its canonical form"),
+        ("ip", "0313.0000.0161.0115", "it is not in its canonical form"),
+        ("prefix", "x", "it is not in its canonical form"),
     ],
 )  # fmt: skip
 def test_what_may_be_blocked(kind: str, value: str, why: str) -> None:
