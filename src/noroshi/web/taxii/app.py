@@ -52,6 +52,7 @@ class Taxii:
     def __init__(self, lake: Lake, config: Config, state: State) -> None:
         self.service = Service(lake, config, state)
         self._storing = threading.Lock()
+        self._waiting: dict[str, threading.Thread] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -76,7 +77,7 @@ class Taxii:
             )
         await _response(request, answer)(scope, receive, send)
         if to is not None and request.method in ("POST", "DELETE"):
-            threading.Thread(target=self.settle, args=(to,), name="taxii-inbox", daemon=True).start()
+            self._wake(to)
 
     async def _answer(self, request: Request) -> tuple[Answer, Recipient]:
         if request.method not in _METHODS:
@@ -110,11 +111,19 @@ class Taxii:
             )
         return found
 
+    def _wake(self, to: Recipient) -> None:
+        """Has what was sent in stored soon: by one thread, and at most one more a recipient that waits for it."""
+        if to.name not in self._waiting:
+            thread = threading.Thread(target=self.settle, args=(to,), name="taxii-inbox", daemon=True)
+            self._waiting[to.name] = thread
+            thread.start()
+
     def settle(self, to: Recipient) -> None:
         """Brings what a recipient has sent in into the lake; what fails is tried again by the next publication."""
         from noroshi.work.publish import store_inbox
 
         with self._storing:
+            self._waiting.pop(to.name, None)  # what comes from here on needs another look
             try:
                 store_inbox(self.service.lake, self.service.config, to)
             except NoroshiError:
