@@ -74,6 +74,17 @@ export function tip(box) {
   };
 }
 
+// Ticks as ISO dates and 24 hours, the day where it begins, the year once: the same in every language.
+function ticks(u, splits, axis, space, step) {
+  let day = "", year = "";
+  return splits.map(at => {
+    const iso = new Date(at * 1e3).toISOString(), date = iso.slice(0, 4) === year ? iso.slice(5, 10) : iso.slice(0, 10);
+    const fresh = iso.slice(0, 10) !== day;
+    day = iso.slice(0, 10); year = iso.slice(0, 4);
+    return step >= 86400 ? date : fresh ? `${iso.slice(11, 16)}\n${date}` : iso.slice(11, 16);
+  });
+}
+
 // Lines over time, with brushing: what is brushed becomes the range of the page.
 kinds.line = (figure, box, data) => {
   const xs = data.x.map(x => Date.parse(x) / 1000);
@@ -93,8 +104,8 @@ kinds.line = (figure, box, data) => {
     cursor: { drag: { x: true, y: false, setScale: false } },
     legend: { live: true },
     scales: { y: { distr: data.log ? 3 : 1, range: data.log ? undefined : (_, lo, hi) => [0, hi > 0 ? hi * 1.05 : 1] } },
-    axes: [axis, { ...axis, size: 64, label: data.unit ? data.unit + (data.log ? " (log)" : "") : undefined, labelFont: "12px system-ui", values: (_, vs) => vs.map(v => v == null ? "" : number(v)) }],
-    series: [{ value: (_, v) => v == null ? "" : new Date(v * 1e3).toISOString().slice(0, 16).replace("T", " ") + " UTC" },
+    axes: [{ ...axis, values: ticks, space: 72 }, { ...axis, size: 64, label: data.unit ? data.unit + (data.log ? " (log)" : "") : undefined, labelFont: "12px system-ui", values: (_, vs) => vs.map(v => v == null ? "" : number(v)) }],
+    series: [{ label: "UTC", value: (_, v) => v == null ? "" : new Date(v * 1e3).toISOString().slice(0, 16).replace("T", " ") },
       ...data.series.map((s, i) => ({ label: s.name, stroke: stroke(i), width: 1.5, dash: DASHES[i % 8], spanGaps: false,
         fill: data.stack ? stroke(i) + "33" : undefined, points: { show: xs.length < 60, size: 4 }, value: (_, v) => number(v) }))],
     hooks: {
@@ -130,7 +141,7 @@ kinds.heat = (figure, box, data) => {
     });
   });
   const every = Math.ceil(data.x.length / Math.max(1, Math.floor((wide - left) / 96)));
-  data.x.forEach((x, j) => { if (j % every === 0) plot.append(svg("text", { x: left + cell * j, y: high - 8 }, x.replace("T", " ").replace(/:00Z$|Z$/, ""))); });
+  data.x.forEach((x, j) => { if (j % every === 0 && left + cell * j < wide - 88) plot.append(svg("text", { x: left + cell * j, y: high - 8 }, x.replace("T", " ").replace(/:00Z$|Z$/, ""))); });
   box.append(plot);
   const t = tip(box);
   plot.addEventListener("pointermove", e => {
@@ -148,7 +159,8 @@ kinds.heat = (figure, box, data) => {
 
 kinds.bars = (figure, box, data) => {
   const wide = box.clientWidth || 480, row = 24, items = data.items.slice(0, 60);
-  const left = Math.min(wide * 0.4, Math.max(...items.map(i => [...i.label].reduce((n, c) => n + (c > "\u2e80" ? 13 : 7.4), 12)))), right = 96;
+  const left = Math.min(wide * 0.4, Math.max(...items.map(i => [...i.label].reduce((n, c) => n + (c > "\u2e80" ? 13 : 7.4), 12))));
+  const right = Math.max(...items.map(i => (i.low != null ? `${number(i.value)} (${number(i.low)}–${number(i.high)})` : number(i.value)).length * 7.2 + 12));
   const most = Math.max(...items.map(i => i.high ?? i.value), 1e-9), w = v => Math.max(0, (wide - left - right) * v / most);
   const plot = svg("svg", { class: "plot", viewBox: `0 0 ${wide} ${row * items.length + 4}`, width: wide, height: row * items.length + 4 });
   items.forEach((item, i) => {

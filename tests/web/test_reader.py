@@ -1,0 +1,149 @@
+"""Reading: one snapshot for all, renewed when the lake has changed, and answers that tell of the view alone."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from noroshi.lake.handle import Lake
+from noroshi.lake.state import State
+from noroshi.model.errors import LakeError
+from noroshi.model.tlp import Tlp
+from noroshi.share.marking import RECIPIENTS
+from noroshi.web import reader as module
+from noroshi.web.reader import Reader, answer
+from tests.web import site
+
+COWRIE = site.SAMPLES / "mixed" / "cowrie.json"
+NMAP = site.SAMPLES / "mixed" / "nmap.xml"
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def _ingest(lake: Lake, path: Path, tlp: Tlp | None = None) -> None:
+    from noroshi.work.ingest import ingest
+
+    ingest(lake, [path], config=site.config_of(), tlp=tlp)
+
+
+def test_one_snapshot_until_the_lake_changes(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TICK_NS", 0)
+    own, clock = Lake.open(tmp_path / "lake"), _Clock()
+    reader = Reader(own, site.config_of(), state, clock=clock)
+    first = reader.shot()
+    assert reader.seen(RECIPIENTS["own"]) is reader.seen(RECIPIENTS["own"])
+    clock.at += 5
+    assert reader.shot() is first, "nothing has changed"
+    _ingest(own, COWRIE)
+    assert reader.shot() is first, "within a second nobody looks"
+    clock.at += 5
+    assert reader.shot() is not first
+    assert reader.seen(RECIPIENTS["own"]).view.shot.count("logins") > 0
+    assert first.count("logins") == 0, "who still has the old one goes on with it"
+
+
+def test_who_has_written_reads_it_at_once(tmp_path: Path, state: State) -> None:
+    own = Lake.open(tmp_path / "lake")
+    reader = Reader(own, site.config_of(), state, clock=_Clock())
+    reader.shot()
+    _ingest(own, COWRIE)
+    reader.renew()
+    assert len(reader.seen(RECIPIENTS["own"]).view.shot.runs()) == 1
+
+
+def test_a_lake_that_cannot_be_read_now(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, clock = Lake.open(tmp_path / "lake"), _Clock()
+    reader = Reader(own, site.config_of(), state, clock=clock)
+    first = reader.shot()
+
+    def broken() -> None:
+        raise LakeError("the disk is gone")
+
+    monkeypatch.setattr(own, "snapshot", broken)
+    reader._known = (-2,)
+    clock.at += 5
+    assert reader.shot() is first, "what there was is still right"
+    with pytest.raises(LakeError):
+        Reader(own, site.config_of(), state).shot()
+
+
+def test_others_do_not_wait_for_who_looks(
+    tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, clock = Lake.open(tmp_path / "lake"), _Clock()
+    reader = Reader(own, site.config_of(), state, clock=clock)
+    first, take = reader.shot(), own.snapshot
+    looking, go_on = threading.Event(), threading.Event()
+
+    def slow() -> object:
+        looking.set()
+        assert go_on.wait(30)
+        return take()
+
+    monkeypatch.setattr(own, "snapshot", slow)
+    reader._known = (-2,)
+    clock.at += 5
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(reader.shot)
+        assert looking.wait(30)
+        assert reader.shot() is first
+        go_on.set()
+        assert other.result() is not first
+
+
+def test_a_tag_tells_nothing_of_what_is_hidden(tmp_path: Path, state: State) -> None:
+    """What the public may not see changes: its answer and tag stay."""
+    own = Lake.open(tmp_path / "lake")
+    _ingest(own, NMAP, Tlp.CLEAR)
+    key = site.add_user(state, "guest", "viewer", "public")
+    with site.client(own, state, open=False) as client:
+        asked = [client.get(p, headers={"x-api-key": key}) for p in _PATHS]
+        _ingest(own, COWRIE, Tlp.AMBER)
+        client.app.state.tower.reader.renew()  # type: ignore[attr-defined]
+        again = [client.get(p, headers={"x-api-key": key}) for p in _PATHS]
+    for path, before, after in zip(_PATHS, asked, again, strict=True):
+        assert before.status_code == 200, before.text
+        assert (before.headers["etag"], before.content) == (after.headers["etag"], after.content), path
+
+
+_PATHS = ("/api/v1/runs?range=all", "/api/v1/tables?range=all", "/api/v1/findings?range=all",
+          "/api/v1/tables/services/rows?range=all", "/api/v1/rejects?range=all")  # fmt: skip
+
+
+def test_answers_are_made_once_and_bounded(lake: Lake, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Reader(lake, site.config_of(), state).seen(RECIPIENTS["own"])
+    made = []
+
+    def make(n: int) -> object:
+        def it() -> module.Answer:
+            made.append(n)
+            return answer(b"x" * 1000, "text/plain")
+
+        return it
+
+    monkeypatch.setattr(module, "KEPT_BYTES", 3000)
+    for n in (1, 1, 2, 3, 1, 4, 5, 1):
+        seen.remember((str(n),), make(n))  # type: ignore[arg-type]
+    assert made == [1, 2, 3, 4, 5]
+    seen.remember(("2",), make(2))  # type: ignore[arg-type]
+    assert made[-1] == 2, "the one not asked longest has gone"
+    assert seen._kept <= 3000
+
+
+def test_a_question_may_not_take_for_ever(lake: Lake, state: State) -> None:
+    seen = Reader(lake, site.config_of(), state, seconds=0.05).seen(RECIPIENTS["own"])
+    with pytest.raises(LakeError, match="longer"):
+        seen.view.shot.sql("SELECT count(*) FROM range(100000000) a, range(100000000) b")
