@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from noroshi.ask.rollups import PORTED
+from noroshi.model import address
 from noroshi.model.analyser import Query
 from noroshi.model.errors import UsageError
 
@@ -233,19 +234,34 @@ def talkers(
     span = (
         "day BETWEEN $since::DATE AND $until::DATE AND first_seen >= $since AND first_seen < $until" + where
     )
-    found = query.sql(
-        # Two looks: the few that matter by a sum alone, then their details.
-        f"WITH most AS (SELECT src_ip AS ip, sum(packet_count)::BIGINT AS packets FROM flows WHERE {span} GROUP BY 1"
-        f" ORDER BY 2 DESC, 1 LIMIT {int(limit)})"
-        " SELECT ip_text(ip) AS ip, any_value(packets) AS packets, count(DISTINCT dst_port)::BIGINT AS ports,"
-        " count(DISTINCT dst_ip)::BIGINT AS targets, mode(tool) AS tool, min(first_seen) AS low, max(last_seen) AS high"
-        f" FROM flows JOIN most ON src_ip = ip WHERE {span} GROUP BY ALL ORDER BY 2 DESC, 1",
+    most = query.sql(
+        f"SELECT src_ip AS ip, sum(packet_count)::BIGINT AS packets FROM flows WHERE {span} GROUP BY 1"
+        f" ORDER BY 2 DESC, 1 LIMIT {int(limit)}",
         parameters,
     ).to_pylist()
+    if not most:
+        return ()
+    # Of the few that matter, by name: rows are sorted by source, so most row groups are skipped.
+    named = ", ".join(f"unhex('{r['ip'].hex()}')" for r in most)
+    details = query.sql(
+        "SELECT src_ip, count(DISTINCT dst_port)::BIGINT AS ports, count(DISTINCT dst_ip)::BIGINT AS targets,"
+        " min(first_seen) AS low, max(last_seen) AS high"
+        f" FROM flows WHERE src_ip IN ({named}) AND {span} GROUP BY 1",
+        parameters,
+    ).to_pylist()
+    tools = query.sql(
+        "SELECT src_ip, tool, sum(packet_count)::BIGINT AS n FROM flows"
+        f" WHERE src_ip IN ({named}) AND {span} GROUP BY ALL ORDER BY n, tool DESC",
+        parameters,
+    ).to_pylist()
+    about, made_with = {r["src_ip"]: r for r in details}, {r["src_ip"]: r["tool"] for r in tools}
     return tuple(
-        Talker(r["ip"], r["packets"], r["ports"], r["targets"], r["tool"] or "", r["low"], r["high"])
-        for r in found
-    )
+        Talker(
+            address.text(r["ip"]), r["packets"], about[r["ip"]]["ports"], about[r["ip"]]["targets"],
+            made_with[r["ip"]] or "", about[r["ip"]]["low"], about[r["ip"]]["high"],
+        )
+        for r in most
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
