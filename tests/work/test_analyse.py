@@ -14,9 +14,12 @@ from noroshi import config
 from noroshi.config import Config
 from noroshi.lake.handle import Lake
 from noroshi.model.tlp import Tlp
+from noroshi.share.gate import View
+from noroshi.share.marking import Recipient
 from noroshi.work import analyse as work
 from noroshi.work.analyse import Outcome
 from noroshi.work.findings import find
+from noroshi.work.gate import PLAIN, open_view
 from tests.support.memory import flow
 from tests.work import lakes
 from tests.work.lakes import Heavy, store
@@ -45,6 +48,11 @@ def configured(text: str = TELESCOPE) -> Config:
 
 def run(lake: Lake, text: str = TELESCOPE, **more: Any) -> Outcome:
     return work.analyse(lake, config=configured(text), **more)
+
+
+def public(lake: Lake) -> View:
+    """What the public sees, unmasked: masks have tests of their own."""
+    return open_view(lake, configured(), Recipient("anyone", Tlp.CLEAR, "", "public", PLAIN))
 
 
 def told(outcome: Outcome) -> list[tuple[str, str, int]]:
@@ -160,9 +168,9 @@ def test_each_level_is_judged_from_rows_at_or_below_it(lake: Lake) -> None:
     strict = store(lake, [packets(A, 5), packets(B, 30)], name="b.pcap", tlp=Tlp.AMBER)
     outcome = run(lake)
     assert sorted(told(outcome)) == [("new", A, 25), ("new", B, 30)]
-    (public,) = find(lake, recipient="public")
-    assert (public.evidence["packets"], public.tlp, public.runs) == (20, Tlp.CLEAR, (clear,))
-    own = {f.subject.value: f for f in find(lake, recipient="own")}
+    (one,) = find(lake, view=public(lake))
+    assert (one.evidence["packets"], one.tlp, one.runs) == (20, Tlp.CLEAR, (clear,))
+    own = {f.subject.value: f for f in find(lake)}
     assert own[A].evidence["packets"] == 25
     assert own[A].tlp == Tlp.AMBER
     assert set(own[A].runs) == {clear, strict}
@@ -184,10 +192,11 @@ def test_what_the_public_is_told_does_not_depend_on_stricter_rows(lake: Lake, tm
     run(lake)
     run(other)
 
-    def public(one: Lake) -> list[Any]:
-        return [f.to_json() | {"modified": "", "runs": []} for f in find(one, recipient="public")]
+    def findings(one: Lake) -> list[Any]:
+        return [f.to_json() | {"modified": "", "runs": []} for f in find(one, view=public(one))]
 
-    assert public(lake) == public(other)
+    assert len(findings(lake)) == 1
+    assert findings(lake) == findings(other)
 
 
 def test_days_that_vanish_between_levels(lake: Lake) -> None:

@@ -69,7 +69,7 @@ def test_sensors_that_agree_make_surer(lake: Lake) -> None:
 
 def test_answers_are_no_attack(tmp_path: Path) -> None:
     lake = Lake.open(tmp_path / "lake")
-    answer = flow(SERVER, "192.0.2.9", sport=443, dport=4444, flags=18, **{"class": "backscatter"})
+    answer = flow(SERVER, "192.0.2.9", sport=443, dport=4444, flags=18) | {"class": "backscatter"}
     store(lake, "telescope", *flows(answer))
     assert judge(lake, "own-device", own=OWN) == []
 
