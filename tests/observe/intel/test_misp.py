@@ -191,6 +191,31 @@ def test_an_object_hands_its_marking_on() -> None:
 
 
 @pytest.mark.parametrize(
+    ("thing", "attributes", "around", "tlp"),
+    [
+        ({}, [{"Tag": tag("tlp:red")}], {"Tag": tag("tlp:green")}, "red"),
+        ({}, [{"Tag": tag("tlp:green")}], {"Tag": tag("tlp:red")}, "red"),
+        ({}, [{}, {}], {"Tag": tag("tlp:green")}, "green"),
+        ({}, [{"Tag": tag("tlp:green")}], {}, "amber+strict"),
+        ({}, [{"Tag": tag("tlp:red")}], {}, "red"),
+        ({"Tag": tag("tlp:green")}, [{"Tag": tag("tlp:amber")}, {}], {"Tag": tag("tlp:clear")}, "amber"),
+        ({"Tag": tag("tlp:green")}, [{"Tag": tag("tlp:clear")}], {"Tag": tag("tlp:red")}, "green"),
+        ({}, [{"distribution": "0"}], {"Tag": tag("tlp:green")}, "amber+strict"),
+        ({}, [{"deleted": True, "Tag": tag("tlp:red")}], {"Tag": tag("tlp:green")}, "red"),
+    ],
+)
+def test_an_object_kept_whole_is_no_milder_than_what_it_holds(
+    thing: dict[str, Any], attributes: list[dict[str, Any]], around: dict[str, Any], tlp: str
+) -> None:
+    parts = [attribute("sha256", "a" * 64) | a for a in attributes]
+    whole = {"name": "file", "uuid": "o", "Attribute": parts} | thing
+    taken = Taken("misp", {"Event": event(Object=[whole]) | around})
+    objects = taken.columns("objects", "type", "tlp")
+    assert [m for kind, m in objects if kind == "misp-object:file"] == [tlp]
+    assert {m for (m,) in taken.columns("files", "tlp")} <= {tlp}
+
+
+@pytest.mark.parametrize(
     ("type", "value", "expected"),
     [
         ("ip-dst|port", "198.51.100.1|8080", [("ip", "198.51.100.1"), ("port", "8080")]),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from noroshi.model.reject import Reject
 from noroshi.model.sensor import Batch, Reading
-from noroshi.model.tlp import Tlp, strictest
+from noroshi.model.tlp import Tlp, parse, strictest
 from noroshi.observe.intel.galaxy_read import cluster_rows
-from noroshi.observe.intel.misp_spool import ORG_ONLY, Spool, completed
+from noroshi.observe.intel.misp_spool import AT_LEAST, ORG_ONLY, Spool, completed
 from noroshi.observe.intel.misp_types import is_detection, meaning, plan, split_value
 from noroshi.observe.intel.statements import HASHES, MANY, NAME, Clock, Statements, batch, kept_json, names
 from noroshi.observe.rows import TEXT
@@ -230,6 +230,8 @@ class _Event:
         self.statements = Statements()
         self.spool = Spool()
         self.decode = msgspec.json.Decoder(Attribute).decode
+        self.inside: list[str | None] = []
+        """Markings of the attributes of the object that is being read, deleted ones too: its JSON holds them all."""
 
     def gather(self) -> None:
         """Hands full tables to the spool."""
@@ -257,6 +259,10 @@ class _Event:
             reader.reject(offset, "attribute", "an attribute without a type or a value", raw)
             return None
         reader.counts["attributes"] += 1
+        if within is not None:
+            self.inside.append(
+                marking(tags(it.Tag)[1] if it.Tag else None, it.distribution, within.distribution)
+            )
         if it.ShadowAttribute:
             for shadow in it.ShadowAttribute[:MANY]:
                 self.proposal(offset, bytes(shadow))
@@ -361,7 +367,7 @@ class _Event:
 
     def deleted(self, offset: int, raw: bytes, it: Attribute) -> None:
         """A deleted attribute is kept as a thing that was taken back."""
-        own = marking(None, it.distribution, None)
+        own = marking(tags(it.Tag)[1] if it.Tag else None, it.distribution, None)
         self.thing(offset, raw, "misp-attribute", it.uuid, revoked=True, own=own)
 
     def proposal(self, offset: int, raw: bytes) -> None:
@@ -370,8 +376,16 @@ class _Event:
         if it is not None:
             self.reader.counts["proposals"] += 1
             ts = self.reader.clock.seconds(it.timestamp) if it.timestamp else None
+            own = marking(tags(it.Tag)[1] if it.Tag else None, it.distribution, None)
             self.thing(
-                offset, raw, "misp-proposal", it.uuid, ts=ts, text=it.comment, revoked=true(it.deleted)
+                offset,
+                raw,
+                "misp-proposal",
+                it.uuid,
+                ts=ts,
+                text=it.comment,
+                revoked=true(it.deleted),
+                own=own,
             )
 
     def report(self, offset: int, raw: bytes) -> None:
@@ -379,7 +393,7 @@ class _Event:
         it = self._damaged(offset, raw, Thing)
         if it is not None:
             ts = self.reader.clock.seconds(it.timestamp) if it.timestamp else None
-            own = marking(None, it.distribution, None)
+            own = marking(tags(it.Tag)[1] if it.Tag else None, it.distribution, None)
             self.thing(offset, raw, "misp-report", it.uuid, ts=ts, name=it.name, text=it.content,
                        revoked=true(it.deleted), own=own)  # fmt: skip
 
@@ -402,6 +416,7 @@ class _Event:
         mark = tags(it.Tag)[1] if it.Tag else None
         own = marking(mark, it.distribution, None)
         found: list[Attribute] = []
+        self.inside = []
         at = 0
         for part in it.Attribute or ():
             data = bytes(part)
@@ -410,14 +425,15 @@ class _Event:
             one = self.attribute(offset + max(place, 0), data, it)
             if one is not None:
                 found.append(one)
-        self.thing(offset, raw, f"misp-object:{it.name or 'unnamed'}", it.uuid, ts=ts, own=own,
+        whole = holding(own, self.inside)
+        self.thing(offset, raw, f"misp-object:{it.name or 'unnamed'}", it.uuid, ts=ts, own=whole,
                    text=it.comment or it.description, revoked=true(it.deleted))  # fmt: skip
         for n, ref in enumerate(it.ObjectReference or ()):
             if n < MANY:
                 self.relation(ts, ref.uuid, it.uuid or ref.object_uuid or "", ref.relationship_type or "related-to",
                               ref.referenced_uuid or "", None, own, offset)  # fmt: skip
         if it.name == "file":
-            self.described(offset, ts, found, own)
+            self.described(offset, ts, found, whole)
 
     def described(self, offset: int, ts: int | None, found: Sequence[Attribute], own: str | None) -> None:
         """The file an object of the template `file` describes."""
@@ -474,6 +490,19 @@ def tags(found: Sequence[Tag]) -> tuple[list[str] | None, Tlp | None, int | None
     sure = [m.confidence for m in said if m.confidence is not None]
     refs = list(dict.fromkeys(m.ref for m in said if m.ref))
     return labels, strictest(marks) if marks else None, min(sure) if sure else None, refs or None
+
+
+def holding(own: str | None, inside: Iterable[str | None]) -> str | None:
+    """The marking, while it waits, of an object that is kept whole: no milder than any attribute in it."""
+    said = [m for m in (own, *inside) if m]
+    marks = [parse(m.removesuffix(ORG_ONLY)) for m in said if m != ORG_ONLY]
+    most = strictest(marks) if marks else None
+    org = ORG_ONLY if any(m.endswith(ORG_ONLY) for m in said) else ""
+    plain = own.removesuffix(ORG_ONLY) if own else ""
+    if most is None or (plain and parse(plain) is most):
+        return (plain + org) or None
+    # Its own marking, if any, overrules its event's; without one the event's still holds.
+    return f"{most.value}{'' if plain else AT_LEAST}{org}"
 
 
 def marking(mark: Tlp | None, distribution: Loose, around: Loose) -> str | None:

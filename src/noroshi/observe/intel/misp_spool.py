@@ -9,12 +9,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noroshi.model.tlp import Tlp, parse
+from noroshi.model.tlp import DEFAULT, Tlp, parse, strictest
 
 HELD: Final = 24 << 20
 """Bytes of rows kept in memory; what is more goes, compressed, to a temporary file that has no name."""
-ORG_ONLY = "!"
+ORG_ONLY: Final = "!"
 """Behind a row's own marking (or alone) while it waits: it may not leave the organisation or sharing group."""
+AT_LEAST: Final = ">"
+"""Behind a row's own marking while it waits: it holds pieces marked so, and is no milder than its event either."""
 
 
 class Spool:
@@ -90,7 +92,11 @@ def _marked(column: Any, tlp: Tlp | None, org_only: bool) -> pa.ChunkedArray[Any
     for word in coded.dictionary.to_pylist():
         strict = org_only or word.endswith(ORG_ONLY)
         plain = word.removesuffix(ORG_ONLY)
-        mark = parse(plain) if plain else tlp
+        least = plain.endswith(AT_LEAST)
+        mark = parse(plain.removesuffix(AT_LEAST)) if plain else tlp
+        if least and mark is not None:
+            # Without a marking of the event the run's holds, which is not known here: so no milder than the default.
+            mark = strictest([mark, tlp or DEFAULT])
         if strict and (mark is None or mark.rank < Tlp.AMBER_STRICT.rank):
             mark = Tlp.AMBER_STRICT
         found.append(mark.value if mark else None)
