@@ -76,7 +76,7 @@ def _words(a: argparse.Namespace, peers: Any, pages: Any, pull: Any) -> str:
         (q, *(f"{1e3 * v[k]:.1f}" for k in ("median", "p95", "max"))) for q, v in pages["questions"].items()
     ]
     beside = [
-        (f"{n:,}", f"{1e3 * r['noroshi']['median']:.1f}", f"{1e3 * r['medallion']['median']:,.0f}",
+        (f"{int(n):,}", f"{1e3 * r['noroshi']['median']:.1f}", f"{1e3 * r['medallion']['median']:,.0f}",
          f"{r['medallion']['median'] / r['noroshi']['median']:,.0f}")
         for n, r in peers.items()
     ]  # fmt: skip
