@@ -147,3 +147,49 @@ def test_a_question_may_not_take_for_ever(lake: Lake, state: State) -> None:
     seen = Reader(lake, site.config_of(), state, seconds=0.05).seen(RECIPIENTS["own"])
     with pytest.raises(LakeError, match="longer"):
         seen.view.shot.sql("SELECT count(*) FROM range(100000000) a, range(100000000) b")
+
+
+def test_of_many_who_ask_the_same_one_works(lake: Lake, state: State) -> None:
+    seen = Reader(lake, site.config_of(), state).seen(RECIPIENTS["own"])
+    made, together = [], threading.Barrier(6)
+
+    def make() -> module.Answer:
+        made.append(1)
+        return answer(b"x", "text/plain")
+
+    def ask(_: int) -> module.Answer:
+        together.wait(30)
+        return seen.remember(("same",), make)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len({id(a) for a in pool.map(ask, range(6))}) == 1
+    assert len(made) == 1
+    assert not seen._making
+
+
+def test_a_fault_is_not_kept(lake: Lake, state: State) -> None:
+    seen = Reader(lake, site.config_of(), state).seen(RECIPIENTS["own"])
+
+    def broken() -> module.Answer:
+        raise LakeError("just now")
+
+    with pytest.raises(LakeError):
+        seen.remember(("x",), broken)
+    assert seen.remember(("x",), lambda: answer(b"y", "text/plain")).body == b"y"
+
+
+@pytest.mark.parametrize("name", ["own", "public"])
+def test_kept_findings_are_those_of_the_gate(lake: Lake, state: State, name: str) -> None:
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from noroshi.work.gate import open_view
+
+    to = replace(RECIPIENTS[name], kinds=("dos-victim",))
+    kept = Reader(lake, site.config_of(), state).view(to)
+    plain = open_view(lake, site.config_of(), to)
+    for wanted in (True, False):
+        for kinds in ((), ("scanner", "port-surge")):
+            for since in (None, datetime(2026, 4, 1, 12, tzinfo=UTC)):
+                asked = {"kinds": kinds, "since": since, "wanted": wanted}
+                assert kept.findings(**asked) == plain.findings(**asked)  # type: ignore[arg-type]

@@ -10,13 +10,14 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from noroshi.model.errors import NoroshiError
 from noroshi.model.tlp import DEFAULT
+from noroshi.share.gate import View
 from noroshi.web.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from noroshi.lake.handle import Lake
     from noroshi.lake.snapshot import Snapshot
     from noroshi.lake.state import State
-    from noroshi.share.gate import View
+    from noroshi.model.finding import Finding
     from noroshi.share.marking import Recipient
 
 EVERY_S = 1.0
@@ -53,6 +54,33 @@ def answer(body: bytes, media: str, headers: tuple[tuple[str, str], ...] = ()) -
     return Answer(body, media, '"' + hashlib.sha256(body).hexdigest()[:32] + '"', headers)
 
 
+@dataclass(frozen=True)
+class KeptView(View):
+    """The gate's view of one moment, whose findings are read from the lake once."""
+
+    kept: dict[str, list[Finding]] = field(default_factory=dict, compare=False, repr=False)
+
+    def findings(
+        self,
+        *,
+        kinds: Sequence[str] = (),
+        since: datetime | None = None,
+        wanted: bool = True,
+        mine: bool = False,
+    ) -> list[Finding]:
+        """See View.findings."""
+        if mine or not self.plain:
+            # Masked times and subjects are not what `since` and `mine` are about.
+            return super().findings(kinds=kinds, since=since, wanted=wanted, mine=mine)
+        if "all" not in self.kept:
+            self.kept["all"] = super().findings(wanted=False)
+        asked, own = set(kinds), set(self.recipient.kinds) if wanted else set()
+        return [
+            f for f in self.kept["all"]
+            if (not asked or f.kind in asked) and (not own or f.kind in own) and (not since or f.last_seen >= since)
+        ]  # fmt: skip
+
+
 @dataclass
 class Seen:
     """What one recipient sees of one moment; shared by all who have that view."""
@@ -63,6 +91,7 @@ class Seen:
     _days: tuple[date, date] | bool | None = False
     _answers: OrderedDict[tuple[str, ...], Answer] = field(default_factory=OrderedDict)
     _kept: int = 0
+    _making: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -88,6 +117,10 @@ class Seen:
                 )
             return self._pivots
 
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings they may see, masked, oldest first."""
+        return tuple(self.view.findings(wanted=False))
+
     def days(self) -> tuple[date, date] | None:
         """First and last UTC day with anything they see; None when there is nothing."""
         if isinstance(self._days, bool):
@@ -106,15 +139,25 @@ class Seen:
             if key in self._answers:
                 self._answers.move_to_end(key)
                 return self._answers[key]
-        made = make()
-        if len(made.body) <= KEPT_ONE:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:  # of fifty who ask the same at once, one works and the others wait for it
             with self._lock:
-                if key not in self._answers:
+                found = self._answers.get(key)
+            return found or self._made(key, make)
+
+    def _made(self, key: tuple[str, ...], make: Callable[[], Answer]) -> Answer:
+        try:
+            made = make()
+            if len(made.body) <= KEPT_ONE:
+                with self._lock:
                     self._answers[key] = made
                     self._kept += len(made.body)
-                while self._kept > KEPT_BYTES:
-                    self._kept -= len(self._answers.popitem(last=False)[1].body)
-        return made
+                    while self._kept > KEPT_BYTES:
+                        self._kept -= len(self._answers.popitem(last=False)[1].body)
+            return made
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
 
 
 class Reader:
@@ -182,6 +225,7 @@ class Reader:
         if found is None:
             view = open_view(self.lake, self.config, to, shot=shot)
             view.shot.patience = self.seconds
+            view = KeptView(**{one.name: getattr(view, one.name) for one in fields(View)})
             made = Seen(view, self.config)
             with self._lock:
                 found = self._seen.setdefault(to, made) if shot is self._shot else made

@@ -85,7 +85,7 @@ def get_finding(visit: AsViewer, finding: str) -> Response:
 def one(visit: Visit, finding: str) -> Finding:
     """The finding of that id, or whose id begins so. Raises NotFound."""
     if len(finding) >= 8:
-        found = [f for f in visit.view.findings(wanted=False) if f.id.startswith(finding.lower())]
+        found = [f for f in visit.seen.findings() if f.id.startswith(finding.lower())]
         if len(found) == 1:
             return found[0]
     raise NotFound("there is no such finding", where=finding[:40], todo="`noroshi findings` lists them.")
@@ -106,8 +106,9 @@ def chosen(
     words, value = text.casefold().split(), _canonical(subject) if subject else ""
     ranged = any(visit.request.query_params.get(k) for k in ("range", "from", "to"))
     found = [
-        f for f in visit.view.findings(kinds=kinds, wanted=False)
-        if (not value or f.subject.value == value)
+        f for f in visit.seen.findings()
+        if (not kinds or f.kind in kinds)
+        and (not value or f.subject.value == value)
         and (mark is None or f.tlp is mark)
         and f.confidence >= confidence
         and (not ranged or (f.last_seen >= visit.span.start and f.first_seen < visit.span.end))
