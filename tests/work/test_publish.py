@@ -19,7 +19,7 @@ from noroshi.model.tlp import Tlp
 from noroshi.share.taxii import collections
 from noroshi.work.publish import publish, status
 from tests.support.findings import NOON, finding
-from tests.support.taxii import FINDINGS, INBOX, MEDIA, ROOT, Site, thing_of
+from tests.support.taxii import FINDINGS, INBOX, MEDIA, NOW, ROOT, Site, thing_of
 
 EVERY = "?match[version]=all&match[spec_version]=2.0,2.1"
 
@@ -233,13 +233,14 @@ def test_what_is_deleted_leaves_the_lake(site: Site) -> None:
 def test_what_was_not_marked_as_stored_is_not_stored_twice(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from noroshi.share.taxii import inbox
+    from noroshi.share.taxii import inbox, schema
     from noroshi.work.publish import store_inbox
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    send(site, indicator(1))
+    with schema.writing(_inbox(site)) as con:  # not by HTTP: the server would store it meanwhile
+        inbox.receive(con, [json.dumps(indicator(1)).encode()], NOW)
     with monkeypatch.context() as patched:
         patched.setattr(inbox, "stored", killed)
         with pytest.raises(KeyboardInterrupt):
