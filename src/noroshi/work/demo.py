@@ -224,5 +224,5 @@ def _next(lake: Path, findings: list[Finding]) -> list[str]:
     return [
         f"{noroshi} pivot {most}" if most else f"{noroshi} lake status",
         f"{noroshi} why {best[0].id[:8]}" if best else f"{noroshi} findings",
-        f"{noroshi} top ports --limit 10",
+        f"{noroshi} serve --open",
     ]
