@@ -95,14 +95,20 @@ PAGES: dict[str, str] = {
     "findings": "noroshi.web.pages.findings",
     "cases": "noroshi.web.pages.cases",
     "darknet": "noroshi.web.pages.darknet",
+    "exposure": "noroshi.web.pages.exposure",
+    "honeypots": "noroshi.web.pages.honeypots",
     "lake": "noroshi.web.pages.lake",
     "signin": "noroshi.web.pages.signin",
+    "search": "noroshi.web.pages.search",
+    "entity": "noroshi.web.pages.entity",
 }
 
 # Nouns of the API under /api/v1: modules with a `router`.
 NOUNS: dict[str, str] = {
     "findings": "noroshi.web.api.findings",
     "pivot": "noroshi.web.api.pivot",
+    "why": "noroshi.web.api.why",
+    "search": "noroshi.web.api.search",
     "tables": "noroshi.web.api.tables",
     "runs": "noroshi.web.api.runs",
     "rejects": "noroshi.web.api.rejects",
@@ -110,8 +116,18 @@ NOUNS: dict[str, str] = {
     "events": "noroshi.web.api.events",
     "me": "noroshi.web.api.me",
     "traffic": "noroshi.web.api.traffic",
+    "services": "noroshi.web.api.services",
+    "decoys": "noroshi.web.api.decoys",
     "verdicts": "noroshi.web.api.verdicts",
     "cases": "noroshi.web.api.cases",
+    "recipients": "noroshi.web.api.recipients",
+    "exports": "noroshi.web.api.exports",
+    "reports": "noroshi.web.api.reports",
+    "works": "noroshi.web.api.works",
+    "audit": "noroshi.web.api.audit",
+    "notices": "noroshi.web.api.notices",
+    "watches": "noroshi.web.api.watches",
+    "users": "noroshi.web.api.users",
 }
 
 # What else the server speaks, at paths of its own: modules with a `router`.

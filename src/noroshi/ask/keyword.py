@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from noroshi.model.errors import LakeError
 from noroshi.model.tables import TABLES
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "http": ("host", "url", "user_agent"),
     "incidents": ("title", "description"),
     "indicators": ("value", "document_name", "comment", "labels"),
+    "network_files": ("filename",),
     "objects": ("names", "description"),
     "services": ("banner", "product", "hostnames", "os", "device"),
     "tls": ("server_name", "subject", "issuer"),
@@ -58,7 +61,27 @@ def find(snapshot: Snapshot, word: str) -> list[Found]:
     return out
 
 
-def _column(snapshot: Snapshot, table: str, column: str, word: str) -> list[Found]:
+def within(snapshot: Snapshot, word: str, seconds: float) -> tuple[list[Found], bool]:
+    """The same as far as `seconds` reach, and whether everything was looked through."""
+    out: list[Found] = []
+    end = time.monotonic() + seconds
+    for table, columns in TEXTS.items():
+        for column in columns if snapshot.files(table) else ():
+            left = end - time.monotonic()
+            if left <= 0:
+                return out, False
+            try:
+                out += _column(snapshot, table, column, word, left)
+            except LakeError:
+                if time.monotonic() < end:
+                    raise
+                return out, False
+    return out, True
+
+
+def _column(
+    snapshot: Snapshot, table: str, column: str, word: str, seconds: float | None = None
+) -> list[Found]:
     schema = TABLES[table]
     text = f"array_to_string({column}, chr(10))" if schema.column(column).type == "strings" else column
     tlp = (
@@ -66,12 +89,13 @@ def _column(snapshot: Snapshot, table: str, column: str, word: str) -> list[Foun
         if schema.marked
         else "''"
     )
-    time = schema.time or "ts"
+    at = schema.time or "ts"
     rows = snapshot.sql(
-        f"SELECT run_id, count(*) AS count, min({time}) AS first_seen, max({time}) AS last_seen,"
+        f"SELECT run_id, count(*) AS count, min({at}) AS first_seen, max({at}) AS last_seen,"
         f" left(any_value({text}), 200) AS sample, {tlp} AS tlp FROM {table}"
         f" WHERE contains(lower({text}), $word) GROUP BY run_id",
         {"word": word.lower()},
+        seconds=seconds,
     )
     found: list[dict[str, Any]] = rows.to_pylist()
     return [Found(table=table, column=column, **row) for row in found]

@@ -137,15 +137,16 @@ class Pivots:
         self.names = Names(runs, _SECRET if restricted else frozenset(), self.unseen)
 
     def ask(
-        self, text: str, kind: str | None = None, *, since: datetime | None = None, rows: int = ROWS
-    ) -> Pivot:
+        self, text: str, kind: str | None = None, *, since: datetime | None = None, until: datetime | None = None,
+        rows: int = ROWS,
+    ) -> Pivot:  # fmt: skip
         """Everything about a value; one nobody knows has count 0.
 
-        rows: about so many of the newest, and some of each table and role. since: only UTC days from then on, a
-        whole day being the smallest step of a count. Raises UsageError when the text is no value of `kind`, or any.
+        rows: about so many of the newest, and some of each table and role. since, until: only UTC days from then on,
+        and up to then, a whole day being the smallest step of a count. Raises UsageError when the text is no value of
+        `kind`, or any.
         """
-        day = since.date() if since else None
-        what, links, also = self._choose(text, kind, day)
+        what, links, also = self._choose(text, kind, _Days.of(since, until))
         if self._is_unseen(what):
             links = links.slice(0, 0)
         stands = head(links, self.sources)
@@ -172,14 +173,27 @@ class Pivots:
 
     def head(self, kind: str, value: str, since: date | None = None) -> Head:
         """The header alone: exact counts by table, role, source and day."""
-        return head(self._links(Value(kind, value), since), self.sources)
+        return head(self._links(Value(kind, value), _Days(since)), self.sources)
+
+    def options(self, text: str, kind: str | None = None) -> list[tuple[str, str]]:
+        """Everything a text can be, (kind, canonical value), the likeliest first. Raises UsageError for nothing."""
+        return [(what.kind, what.value) for what in self._options(text, kind)]
+
+    def links_about(
+        self, kind: str, value: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> pa.Table:
+        """The rows of links about an observable; of a network, those of its addresses too; none when it may not be
+        told of. since, until: whole UTC days."""
+        what = Value(kind, canonical(kind, value))
+        links = self._links(what, _Days.of(since, until))
+        return links.slice(0, 0) if self._is_unseen(what) else links
 
     def rows(self, what: Value, stands: Head, limit: int = ROWS, least: int = LEAST) -> list[Found]:
         """The newest rows of all tables and roles, about `limit` of them and at least `least` of each."""
         return newest(self.shot, what, stands.stands, limit, least=least)
 
     def _choose(
-        self, text: str, kind: str | None, since: date | None
+        self, text: str, kind: str | None, days: _Days
     ) -> tuple[Value, pa.Table, tuple[tuple[str, int], ...]]:
         """What the text is: of several kinds it can be, the one with the most observations."""
         options = self._options(text, kind)
@@ -188,7 +202,7 @@ class Pivots:
         quick = len(options) > 1 and self.through is None
         stands = self.links.common(keys) if quick else dict.fromkeys(keys)
         likely = [w for w, key in zip(options, keys, strict=True) if key in stands or w.keys]
-        asked = [(what, self._links(what, since)) for what in likely or options[:1]]
+        asked = [(what, self._links(what, days)) for what in likely or options[:1]]
         known = [(w, rows, _count(rows)) for w, rows in asked if rows.num_rows]
         if not known:
             return (*asked[0], ())
@@ -203,14 +217,14 @@ class Pivots:
             return [Value(kind, self.shot._lake.credential(user, password), (user, password))]
         if kind:
             return [Value(kind, canonical(kind, text))]
-        found = guesses(_refanged(text))
+        found = meant(text)
         if not found:
             raise UsageError(
                 f"{text[:200]!r} is no value Noroshi knows", todo=f"Give its kind: {', '.join(CANONICAL)}."
             )
-        return [Value(k, v) for k, v in found if not (k == "prefix" and found[0][0] == "ip")]
+        return [Value(k, v) for k, v in found]
 
-    def _links(self, what: Value, since: date | None) -> pa.Table:
+    def _links(self, what: Value, days: _Days) -> pa.Table:
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -222,9 +236,30 @@ class Pivots:
         if what.keys:
             inside = self.links.between(*what.keys)
             rows = pa.concat_tables([rows, self.through(inside) if self.through else inside])
-        if since is not None and rows.num_rows:
-            rows = rows.filter(pc.greater_equal(rows["day"], pa.scalar(since)))
+        if days.first is not None and rows.num_rows:
+            rows = rows.filter(pc.greater_equal(rows["day"], pa.scalar(days.first)))
+        if days.last is not None and rows.num_rows:
+            rows = rows.filter(pc.less_equal(rows["day"], pa.scalar(days.last)))
         return rows
+
+
+@dataclass(frozen=True)
+class _Days:
+    """UTC days asked for, both in it; None for no end."""
+
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def of(cls, since: datetime | None, until: datetime | None) -> _Days:
+        """The days of two times."""
+        return cls(since.date() if since else None, until.date() if until else None)
+
+
+def meant(text: str) -> list[tuple[str, str]]:
+    """Every (kind, canonical value) a text can be, defanged or not, the likeliest first; empty when nothing fits."""
+    found = guesses(_refanged(text))
+    return [(k, v) for k, v in found if not (k == "prefix" and found[0][0] == "ip")]
 
 
 def _refanged(text: str) -> str:

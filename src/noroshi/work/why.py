@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from noroshi import registry
 from noroshi.lake import raw
 from noroshi.lake.runs import START
+from noroshi.model.address import prefix_range
 from noroshi.model.errors import LakeError, SourceError, UsageError
 from noroshi.model.finding import Finding, iso
 from noroshi.model.tables import TABLES
@@ -21,8 +22,12 @@ from noroshi.observe.source import STDIN, Opened
 from noroshi.work.findings import fullest
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from noroshi.lake.handle import Lake
     from noroshi.lake.runs import RunInfo
+    from noroshi.lake.snapshot import Snapshot
+    from noroshi.share.gate import View
 
 SHORTEST: Final = 6
 """Characters of an id that must be given: six hex digits are one in 16 million."""
@@ -30,6 +35,8 @@ RAW: Final = 4096
 """Bytes of raw text shown; a line of a log is shorter as a rule."""
 ROWS: Final = 50
 """Rows shown of one place in a source: a host of a survey may have thousands."""
+UNTOLD: Final = "raw text is told only of what can be seen in full"
+"""Whether or not there is more to be seen: the same words for both."""
 _ROW = re.compile(r"(?P<table>[a-z]+):(?P<digest>[0-9a-f]{6,64}):(?P<offset>\d{1,18})")
 _PLACE = re.compile(r"(?P<run>[0-9a-f]{6,32}):(?P<offset>\d{1,18})")
 
@@ -57,39 +64,88 @@ class Why:
         }  # fmt: skip
 
 
-def why(lake: Lake, text: str) -> Why:
+def why(lake: Lake, text: str, view: View | None = None) -> Why:
     """Where a finding (its id), a run (its id) or a row (`TABLE:DIGEST:OFFSET` or `RUN:OFFSET`) came from.
 
+    view: only what this recipient may see, from which alone the answer is made; it must not be masked. Digest and raw
+    text are for the own organisation, and of formats only whose rows carry no markings of their own: a line or a
+    document may hold more than the rows that may be seen.
     Raises UsageError when there is none, or when the beginning of an id given is that of several.
     """
+    shot = view.shot if view else lake.snapshot()
     text = text.strip().lower()
     if len(text) < SHORTEST:
         raise UsageError(
             f"{text!r} is too short for an id", todo=f"Give at least {SHORTEST} characters of it."
         )
     if found := _ROW.fullmatch(text):
-        return _row(lake, _digested(lake, found["digest"]), int(found["offset"]), found["table"])
+        return _row(
+            lake,
+            shot,
+            _digested(lake, shot, found["digest"], view),
+            int(found["offset"]),
+            found["table"],
+            view,
+        )
     if found := _PLACE.fullmatch(text):
-        return _row(lake, [run_of(lake, found["run"])], int(found["offset"]), "")
+        return _row(lake, shot, [run_of(lake, found["run"], shot)], int(found["offset"]), "", view)
     if ":" in text:
         raise UsageError(
             f"{text!r} names no row", todo="Write TABLE:DIGEST:OFFSET as `pivot` shows it, or RUN:OFFSET."
         )
-    hits = [f for f in fullest(lake.findings(tlp=Tlp.RED)) if f.id.startswith(text)]
+    held = view.findings(wanted=False) if view else fullest(lake.findings(tlp=Tlp.RED))
+    hits = [f for f in held if f.id.startswith(text)]
     if len(hits) > 1:
         raise UsageError(f"{len(hits)} findings have ids that begin with {text}", todo="Give more of the id.")
     if hits:
-        infos = {r.run_id: r for r in lake.snapshot().runs()}
-        runs = [as_json(infos[i]) for i in hits[0].runs if i in infos]
+        infos = {r.run_id: r for r in shot.runs()}
+        runs = [_told(lake, infos[i], view) for i in hits[0].runs if i in infos]
         return Why(hits[0], runs=runs, sql=select(hits[0]))
-    run = run_of(lake, text)
+    run = run_of(lake, text, shot)
     table = max(run.counts.get("tables", {}), key=lambda t: run.rows(t), default="flows")
-    return Why(runs=[as_json(run)], sql=f"SELECT * FROM {table} WHERE run_id = '{run.run_id}' LIMIT 20")
+    return Why(
+        runs=[_told(lake, run, view)], sql=f"SELECT * FROM {table} WHERE run_id = '{run.run_id}' LIMIT 20"
+    )
 
 
-def _digested(lake: Lake, digest: str) -> list[RunInfo]:
-    runs = [r for r in lake.snapshot().runs() if (r.sha256 or "").startswith(digest)]
-    if len({r.sha256 for r in runs}) != 1:
+def _told(lake: Lake, run: RunInfo, view: View | None) -> dict[str, Any]:
+    """A run as JSON types, as whoever asks may know it."""
+    whole = _whole(lake, run, view)
+    if whole is not None:
+        return as_json(whole)
+    # A path tells of this site's machines.
+    return as_json(run) | ({"path": "", "source": ""} if view and view.outside else {})
+
+
+def _whole(lake: Lake, run: RunInfo, view: View | None) -> RunInfo | None:
+    """All that is known of a run, when whoever asks may see everything that was read from its source."""
+    if view is None or not _in_full(run, view):
+        return run if view is None else None
+    return next((r for r in lake.snapshot().runs() if r.run_id == run.run_id), None)
+
+
+def _in_full(run: RunInfo, view: View) -> bool:
+    """True when no row of a run can be hidden from a recipient, going by its marking and format alone."""
+    if (
+        view.outside
+        or not view.plain
+        or not view.recipient.may_see(run.tlp)
+        or run.format not in registry.SENSORS
+    ):
+        return False
+    return not any(TABLES[t].marked for t in registry.sensor(run.format).tables)
+
+
+def _digested(lake: Lake, shot: Snapshot, digest: str, view: View | None) -> list[RunInfo]:
+    known = {r.run_id: r for r in shot.runs()}
+    # A restricted snapshot tells no digests; those of what is seen in full may be asked for.
+    if view:
+        known = {i: r for i, r in known.items() if _in_full(r, view)}
+    runs = [
+        known[r.run_id] for r in lake.snapshot().runs()
+        if r.run_id in known and (r.sha256 or "").startswith(digest)
+    ]  # fmt: skip
+    if not runs or len({r.sha256 for r in runs}) != 1:
         what = "several sources have" if runs else "no source has"
         raise UsageError(
             f"{what} a digest that begins with {digest}", todo="Give the name as `pivot` shows it."
@@ -97,27 +153,50 @@ def _digested(lake: Lake, digest: str) -> list[RunInfo]:
     return runs
 
 
-def _row(lake: Lake, runs: Sequence[RunInfo], offset: int, table: str) -> Why:
+def _row(
+    lake: Lake, shot: Snapshot, runs: Sequence[RunInfo], offset: int, table: str, view: View | None
+) -> Why:
     from noroshi.work.sql import rows
 
     if table and (table not in TABLES or not _has_offset(table)):
         raise UsageError(
             f"there is no table {table} of rows read from sources", todo="`docs/tables.md` lists them."
         )
-    snapshot = lake.snapshot()
     ids = [r.run_id for r in runs]
-    out = Why(runs=[as_json(r) for r in runs])
+    out = Why(runs=[_told(lake, r, view) for r in runs])
     for name in [table] if table else [t for t in TABLES if _has_offset(t) and any(r.rows(t) for r in runs)]:
-        found = snapshot.sql(
+        found = shot.sql(
             f'SELECT * FROM {name} WHERE list_contains($runs, run_id) AND "offset" = $offset LIMIT {ROWS}',
             {"runs": ids, "offset": offset},
         )
-        out.rows += [{"table": name, **row} for row in rows(found)]
+        out.rows += [{"table": name, **row} for row in rows(_seen(found, view))]
+    if view and not out.rows:
+        raise UsageError("there is no such row", todo="Pages and `pivot` show what rows are called.")
     for run in runs:
-        out.raw, out.raw_from = original(lake, run, offset)
+        whole = _whole(lake, run, view)
+        out.raw, out.raw_from = original(lake, whole, offset) if whole else ("", UNTOLD)
         if out.raw:
             break
     return out
+
+
+def _seen(rows: pa.Table, view: View | None) -> pa.Table:
+    """Rows without what this recipient is not told: dark addresses and, outside, passwords."""
+    if view is None or not view.outside:
+        return rows
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    dark = [prefix_range(p) for p in view.telescopes]
+    for i, name in enumerate(rows.column_names):
+        if name == "password":
+            rows = rows.set_column(i, name, pa.array([None] * rows.num_rows, pa.string()))
+        elif pa.types.is_binary(rows.schema.types[i]) and dark:
+            column = rows[name]
+            hidden = [v is not None and any(a <= v <= b for a, b in dark) for v in column.to_pylist()]
+            kept: Any = pc.if_else(pa.array(hidden, pa.bool_()), pa.scalar(None, column.type), column)
+            rows = rows.set_column(i, name, kept)
+    return rows
 
 
 def _has_offset(table: str) -> bool:
@@ -198,10 +277,10 @@ def _joins(rule: str) -> bool:
     return rule in registry.ANALYSERS and not registry.analyser(rule).tables
 
 
-def run_of(lake: Lake, text: str) -> RunInfo:
+def run_of(lake: Lake, text: str, shot: Snapshot | None = None) -> RunInfo:
     """The one visible run whose id begins with `text`. Raises UsageError."""
     text = text.strip().lower()
-    runs = [r for r in lake.snapshot().runs() if r.run_id.startswith(text)]
+    runs = [r for r in (shot or lake.snapshot()).runs() if r.run_id.startswith(text)]
     if len(runs) != 1 or len(text) < SHORTEST:
         what = f"{len(runs)} runs have" if runs else "no finding and no run has"
         todo = "Give more of the id."
