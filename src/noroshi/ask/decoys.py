@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -30,6 +30,8 @@ TOPS: Final[Mapping[str, tuple[str, str]]] = {
 SECRET: Final = frozenset({"password", "credential"})
 """Rankings that hold passwords: not for everybody."""
 _TIME: Final = {"sessions": "first_seen"}
+PARTS: Final = ("sessions", "logins", "commands", "transfers", "relays")
+"""The tables a visit stands in."""
 TEXT: Final = 2_000
 """Characters of a value shown in a ranking; the row has all."""
 
@@ -61,10 +63,7 @@ class Totals:
 
 def totals(query: Query, since: datetime, until: datetime) -> Totals:
     """How much of everything."""
-    parts = [
-        f"(SELECT count(*)::BIGINT FROM {t} WHERE {_span(t)}) AS {t}"
-        for t in ("sessions", "logins", "commands", "transfers", "relays")
-    ]
+    parts = [f"(SELECT count(*)::BIGINT FROM {t} WHERE {_span(t)}) AS {t}" for t in PARTS]
     row = query.sql(
         f"SELECT {', '.join(parts)}, (SELECT count(DISTINCT src_ip)::BIGINT FROM sessions WHERE {_span('sessions')})"
         f" AS sources, (SELECT count(*)::BIGINT FROM logins WHERE {_span('logins')} AND success) AS accepted",
@@ -106,16 +105,34 @@ def sessions(
     ).to_pylist()
 
 
-def session(query: Query, session_id: str, limit: int = 1000) -> dict[str, list[dict[str, Any]]]:
-    """All rows of one visit, by table and in their order; empty when nobody knows it."""
+def newest(query: Query) -> datetime | None:
+    """When a visit began last; None when there was none."""
+    found: datetime | None = query.sql("SELECT max(first_seen) AS ts FROM sessions").to_pylist()[0]["ts"]
+    return found
+
+
+def session(
+    query: Query, session_id: str, limit: int = 1000, *, decoy: str | None = None,
+    span: tuple[datetime, datetime] | None = None, tables: Iterable[str] = PARTS,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+    """All rows of one visit, by table and in their order; empty when nobody knows it.
+
+    Decoys count their visits themselves: two may give the same name, and one may give it again after it was started
+    anew. decoy, span (first, end): only what that decoy saw from `first` until before `end`.
+    """
     out = {}
-    for table in ("sessions", "logins", "commands", "transfers", "relays"):
+    for table in tables:
+        only, parameters = "", dict[str, Any](id=session_id)
+        if decoy is not None:
+            only, parameters = " AND decoy = $decoy", parameters | {"decoy": decoy}
+        if span is not None:
+            only, parameters = f"{only} AND {_span(table)}", parameters | {"since": span[0], "until": span[1]}
         hidden = "src_ip, day" if TABLES_WITH_DAYS[table] else "src_ip"
         hidden += ", dst_ip" if table in ("sessions", "logins") else ""
         found = query.sql(
-            f"SELECT ip_text(src_ip) AS src_ip, * EXCLUDE ({hidden}) FROM {table} WHERE session_id = $id"
+            f"SELECT ip_text(src_ip) AS src_ip, * EXCLUDE ({hidden}) FROM {table} WHERE session_id = $id{only}"
             f' ORDER BY {_TIME.get(table, "ts")}, "offset" LIMIT {int(limit)}',
-            {"id": session_id},
+            parameters,
         ).to_pylist()
         if found:
             out[table] = found
@@ -131,7 +148,7 @@ def _span(table: str) -> str:
 def _tables_with_days() -> dict[str, bool]:
     from noroshi.model.tables import TABLES
 
-    return {t: TABLES[t].partitioned for t in ("sessions", "logins", "commands", "transfers", "relays")}
+    return {t: TABLES[t].partitioned for t in PARTS}
 
 
 TABLES_WITH_DAYS: Final = _tables_with_days()

@@ -32,8 +32,8 @@ GROUPS: Final[Mapping[str, str]] = {
 FILTERS: Final[Mapping[str, str]] = {
     "port": "port = try_cast($port AS INTEGER)",
     "service": "service = $service",
-    "product": "(contains(lower(product), lower($product)) OR contains(lower(vendor), lower($product)))",
-    "version": "version = $version",
+    "product": "contains(lower(trim(concat_ws(' ', vendor, product))), lower($product))",
+    "version": "(version = $version OR trim(concat_ws(' ', product, version)) = $version)",
     "device": "device = $device",
     "country": "country = upper($country)",
     "org": "contains(lower(org), lower($org))",
@@ -94,19 +94,27 @@ def exposure(
 
 def services(
     query: Query, since: datetime, until: datetime, filters: Mapping[str, str] | None = None, *, limit: int = 50,
-    after: tuple[str, int] | None = None,
+    after: tuple[str, int, int] | tuple[str, int] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Open services as last seen in that time, by address and port; after: (address, port) to go on from."""
+    """Open services as last seen in that time, by address, port and protocol; after: (address, port, protocol) to go
+    on from, or (address, port) to go on behind all protocols of that port."""
     where, parameters = _where(filters or {}, since, until)
     if after is not None:
-        where += " AND (s.ip > $after_ip OR (s.ip = $after_ip AND s.port > $after_port))"
+        where += " AND (s.ip, s.port, s.protocol) > ($after_ip, $after_port, $after_protocol)"
         parameters |= {"after_ip": address.pack(after[0]), "after_port": after[1]}
+        parameters["after_protocol"] = after[2] if len(after) == 3 else 32_767
     return query.sql(
         # The column, not the text beside it: 198.51.100.9 comes before 198.51.100.10.
         f"SELECT ip_text(s.ip) AS ip, s.* EXCLUDE (ip, day) FROM ({_NEWEST}) AS s WHERE state IN ('open', '')"
         f" AND {where} ORDER BY s.ip, s.port, s.protocol LIMIT {int(limit)}",
         parameters,
     ).to_pylist()
+
+
+def newest(query: Query) -> datetime | None:
+    """When a survey looked last; None when none has."""
+    found: datetime | None = query.sql("SELECT max(ts) AS ts FROM services").to_pylist()[0]["ts"]
+    return found
 
 
 def host(query: Query, ip: str, limit: int = 500) -> list[dict[str, Any]]:
