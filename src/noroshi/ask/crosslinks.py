@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 LOOKS = 12
 """Further values a join looks up at most, about a millisecond each."""
 DECOYS = ("sessions", "logins", "commands", "transfers", "relays")
-OBSERVED = ("flows", "connections", "dns", "http", "tls", "ssh", "certificates", "alerts", *DECOYS, "events")
+OBSERVED = (
+    "flows", "connections", "dns", "http", "tls", "ssh", "certificates", "alerts", "network_files", *DECOYS, "events",
+)  # fmt: skip
 _HOSTILE = ("c2", "download", "src", "sends", "hosts", "malware", "payload", "")
 
 

@@ -50,6 +50,16 @@ def test_a_source_in_the_darknet_that_two_makers_name(lake: Lake) -> None:
     assert "CERT A, CERT B" in found.summary["en"]
 
 
+def test_a_listed_file_that_passed_by_on_the_network(lake: Lake) -> None:
+    sha256 = "7f" * 32
+    store(lake, "zeek", batch("network_files", {"ts": at(), "src_ip": C2, "dst_ip": SERVER, "sha256": sha256}))
+    assert judge(lake, "known-attacker") == [], "that a sensor saw a file is nobody's statement about it"
+    store(lake, "feed", batch("indicators", stated(sha256, "sha256", role="payload")))
+    found = one(lake, "known-attacker")
+    assert (found.subject.kind, found.subject.value) == ("sha256", sha256)
+    assert found.evidence["seen"] == {"network_files file": 1}
+
+
 def test_statements_fade(lake: Lake) -> None:
     store(lake, "telescope", *flows(*scan(C2, 1, day=15)))
     store(lake, "feed", batch("indicators", stated(C2, ts=at(days=1))))

@@ -35,7 +35,7 @@ def test_every_event_goes_to_its_table() -> None:
     into = reading(LOG)
     rows, rejects = read(EveSensor(), LOG, into=into)
     assert {t: len(r) for t, r in rows.items()} == {
-        "alerts": 3, "connections": 3, "dns": 4, "http": 3, "tls": 2, "certificates": 1, "ssh": 1, "files": 1,
+        "alerts": 3, "connections": 3, "dns": 4, "http": 3, "tls": 2, "certificates": 1, "ssh": 1, "network_files": 1,
     }  # fmt: skip
     assert {(r.reason, r.count) for r in rejects} == {("not-stored", 1), ("not-stored", 2)}
     assert into.counts == {
@@ -102,8 +102,9 @@ def test_handshakes_certificates_and_files() -> None:
     assert (certificate["serial"], certificate["not_after"].year) == ("0a1b2c", 2026)
     (ssh,) = rows["ssh"]
     assert (ssh["client"], ssh["hassh"]) == ("SSH-2.0-libssh2_1.10.0", "ec7378c1a92f5a8dde7e8b7a1ddf33d1")
-    (file,) = rows["files"]
-    assert (file["names"], file["sha256"], file["origin"]) == (["a.sh"], "0" * 63 + "1", "suricata")
+    (file,) = rows["network_files"]
+    assert (file["filename"], file["sha256"], file["complete"]) == ("a.sh", "0" * 63 + "1", True)
+    assert (file["src_ip"], file["dst_ip"], file["service"]) == ("203.0.113.7", "192.0.2.10", "http")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def test_every_log_goes_to_its_table() -> None:
     rows, rejects = read(ZeekSensor(), LOG)
     counts = {t: len(r) for t, r in rows.items()}
     assert counts == {
-        "connections": 4, "dns": 3, "http": 5, "tls": 2, "ssh": 1, "certificates": 1, "alerts": 4,
+        "connections": 4, "dns": 3, "http": 5, "tls": 4, "ssh": 1, "certificates": 1, "alerts": 4,
+        "network_files": 4,
     }  # fmt: skip
     assert [(r.reason, r.count) for r in rejects] == [("not-stored", 1)]
     assert "software" in rejects[0].detail
@@ -96,7 +97,7 @@ def test_web_requests() -> None:
 
 def test_handshakes_and_certificates() -> None:
     rows = read(ZeekSensor(), LOG)[0]
-    done, failed = rows["tls"]
+    done, failed, *_ = rows["tls"]
     assert done["certificate"] == "aa" * 32
     assert done["ja4"] == "t13d1516h2_8daaf6152771_b186095e22b6"
     assert (done["established"], failed["established"]) == (True, False)
@@ -109,6 +110,46 @@ def test_handshakes_and_certificates() -> None:
     (certificate,) = rows["certificates"]
     assert certificate["san"] == ["c2.example.net", "www.example.net", "203.0.113.7"]
     assert (certificate["key_bits"], certificate["not_before"].year) == (2048, 2026)
+
+
+def test_handshakes_inside_of_quic() -> None:
+    *_, first, second = read(ZeekSensor(), LOG)[0]["tls"]
+    assert (first["version"], first["server_name"], first["uid"]) == ("QUICv1", "api.example.net", "CAAA130")
+    assert (first["dst_ip"], first["dst_port"], first["ja4"]) == ("203.0.113.8", 443, None)
+    assert (second["version"], second["server_name"], second["src_ip"]) == ("QUICv2", None, "2001:db8::10")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("1", "QUICv1"), ("quicv2", "QUICv2"), ("draft-29", "QUICdraft-29"), ("-", None)]
+)
+def test_versions_of_quic(given: str, told: str | None) -> None:
+    fields = "ts id.orig_h id.orig_p id.resp_h id.resp_p version server_name ja4"
+    line = (
+        f"1793491225.0 192.0.2.1 1 192.0.2.2 443 {given} www.example.org q13d0310h3_55b375c5d22e_cd85d2d88918"
+    )
+    row = one(line, fields=fields, path="quic")
+    assert (row["version"], row["ja4"]) == (told, "q13d0310h3_55b375c5d22e_cd85d2d88918")
+
+
+def test_files() -> None:
+    fetched, mailed, old, bare = read(ZeekSensor(), LOG)[0]["network_files"]
+    assert fetched == {
+        "ts": datetime(2026, 11, 1, 0, 0, 21, 0, UTC), "src_ip": "203.0.113.7", "src_port": 80, "dst_ip": "192.0.2.10",
+        "dst_port": 51000, "service": "http", "filename": "b.exe", "type": "application/x-dosexec", "size": 4096,
+        "complete": True, "md5": "0" * 31 + "1", "sha1": "0" * 39 + "1", "sha256": "0" * 63 + "1", "uid": "CAAA111",
+        "offset": LOG.index(b"1793491221"),
+    }  # fmt: skip
+    assert (mailed["src_ip"], mailed["dst_ip"], mailed["dst_port"]) == ("192.0.2.11", "203.0.113.25", 25)
+    assert (mailed["filename"], mailed["size"], mailed["complete"]) == ("invoice.zip", 2000, False)
+    assert (old["src_ip"], old["dst_ip"], old["src_port"]) == ("2001:db8::80", "192.0.2.10", None)
+    assert (old["uid"], old["complete"], old["size"]) == ("CAAA128", True, 1285)
+    assert (bare["src_ip"], bare["filename"], bare["uid"], bare["complete"]) == (None, None, None, False)
+
+
+def test_a_file_from_no_address_is_told() -> None:
+    fields = "ts fuid tx_hosts rx_hosts seen_bytes"
+    assert why("1793491221.0 F1 nowhere 192.0.2.1 5", fields=fields, path="files") == "address"
+    assert why("1793491221.0 F1 192.0.2.1 192.0.2.2 -5", fields=fields, path="files") == "count"
 
 
 def test_alerts() -> None:
@@ -152,7 +193,7 @@ def test_windows_line_ends_and_a_byte_order_mark() -> None:
     data = b"\xef\xbb\xbf" + LOG.replace(b"\n", b"\r\n")
     assert ZeekSensor().sniff(data[:4096])
     rows, rejects = read(ZeekSensor(), data)
-    assert sum(1 for _ in all_rows(rows)) == 20
+    assert sum(1 for _ in all_rows(rows)) == 26
     assert len(rejects) == 1
     assert data[rows["connections"][0]["offset"] :].startswith(b"1793491200.000001\t")
 
@@ -306,6 +347,8 @@ REAL = {
     "analysis/c2/rita/test_data/proxy/ssl.log": {"tls": 407},
     "analysis/c2/rita/test_data/proxy/x509.log": {"certificates": 173},
     "analysis/c2/rita/test_data/proxy/weird.log": {"alerts": 131},
+    "analysis/c2/rita/test_data/proxy/files.log": {"network_files": 194},
+    "analysis/c2/slips/dataset/test18-malicious-ctu-sme-11-win/zeek-labeled/quic.log.labeled": {"tls": 2},
     "analysis/c2/slips/dataset/test18-malicious-ctu-sme-11-win/zeek-labeled/conn.log.labeled": {"connections": 766},
     "analysis/c2/slips/dataset/test18-malicious-ctu-sme-11-win/zeek-labeled/notice.log.labeled": {"alerts": 2},
 }  # fmt: skip

@@ -40,7 +40,8 @@ from noroshi.model.analyser import Option, Query, Scope
 from noroshi.model.finding import Finding, Rule, Subject
 
 SIGHTED = (
-    "flows", "connections", "dns", "http", "tls", "certificates", "ssh", "alerts", *DECOYS, "events",
+    "flows", "connections", "dns", "http", "tls", "certificates", "ssh", "alerts", "network_files", *DECOYS,
+    "events",
 )  # fmt: skip
 """Tables of sensors; `events` are others' sensors, about what was seen."""
 KINDS = ("ip", "domain", "url", "md5", "sha1", "sha256", "sha512", "ja3", "ja3s", "ja4", "ja4s", "hassh",

@@ -1,4 +1,4 @@
-"""What network sensors log: connections, names, web requests, handshakes, certificates, alerts."""
+"""What network sensors log: connections, names, web requests, handshakes, certificates, alerts, files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ HTTP = Table(
 
 TLS = Table(
     name="tls",
-    doc="TLS handshakes.",
+    doc="TLS handshakes, also those inside of QUIC.",
     time="ts",
     sort=("src_ip", "ts"),
     links=(
@@ -91,7 +91,7 @@ TLS = Table(
     columns=(
         TS,
         *ENDS,
-        Column("version", "string", "TLS version.", "", True),
+        Column("version", "string", "TLS version; of QUIC, which has TLS inside, its own: QUICv1, ...", "", True),
         Column("cipher", "string", "Cipher suite chosen.", "", True),
         Column("server_name", "string", "Server name the client asked for (SNI).", "", True),
         Column("subject", "string", "Subject of the server's certificate.", "", True),
@@ -187,6 +187,37 @@ ALERTS = Table(
     ),
 )
 
+NETWORK_FILES = Table(
+    name="network_files",
+    doc=(
+        "Files that sensors saw pass by on the network, never the files themselves. What others say of files stands "
+        "in `files`, what visitors of decoys fetched in `transfers`."
+    ),
+    time="ts",
+    sort=("src_ip", "ts"),
+    links=(
+        Link("src_ip", "ip", "sends"), Link("dst_ip", "ip", "receives"),
+        Link("md5", "md5", "file"), Link("sha1", "sha1", "file"), Link("sha256", "sha256", "file"),
+    ),
+    columns=(
+        TS,
+        Column("src_ip", "address", "Who sent the file, of several the first.", "", True),
+        Column("src_port", "int32", "Port it came from.", "", True),
+        Column("dst_ip", "address", "Who received it, of several the first.", "", True),
+        Column("dst_port", "int32", "Port it went to.", "", True),
+        SERVICE,
+        Column("filename", "string", "Its name, as sent along, without folders.", "", True),
+        Column("type", "string", "Type of file, by its first bytes.", "", True),
+        Column("size", "int64", "Its length: as announced, else as seen.", "bytes", True),
+        Column("complete", "bool", "All of it was seen, so that its hashes are the file's.", "", True),
+        Column("md5", "string", "Its MD5.", "", True),
+        Column("sha1", "string", "Its SHA-1.", "", True),
+        Column("sha256", "string", "Its SHA-256.", "", True),
+        UID,
+        *LAST,
+    ),
+)  # fmt: skip
+
 MASKED_PACKETS = Table(
     name="masked_packets",
     doc=(
@@ -208,4 +239,4 @@ MASKED_PACKETS = Table(
     ),
 )
 
-NETWORK = (CONNECTIONS, DNS, HTTP, TLS, SSH, CERTIFICATES, ALERTS, MASKED_PACKETS)
+NETWORK = (CONNECTIONS, DNS, HTTP, TLS, SSH, CERTIFICATES, ALERTS, NETWORK_FILES, MASKED_PACKETS)

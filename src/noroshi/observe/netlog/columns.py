@@ -145,7 +145,15 @@ class Rowset:
             if required:
                 self.fail(np.ones(self.count, bool), "address", f"there is no {name}")
             return pa.nulls(self.count, pa.dictionary(pa.int32(), pa.binary()))
-        texts = coded(self.raw[name])
+        return self._addresses(coded(self.raw[name]), name, required)
+
+    def first_address(self, name: str) -> Any:
+        """The first address of a list, likewise; null for an empty one."""
+        return self._addresses(coded(self.first(name)), name, required=False)
+
+    def _addresses(self, texts: Any, name: str, required: bool) -> Any:
+        import pyarrow as pa
+
         stored = pack_addresses(texts.dictionary)
         if required and texts.indices.null_count:
             self.fail(bits(texts.indices.is_null()), "address", f"there is no {name}")

@@ -113,6 +113,8 @@ class _File(msgspec.Struct):
     sha1: str | None = None
     sha256: str | None = None
     size: int | None = None
+    state: str | None = None
+    gaps: bool | None = None
 
 
 class _Anomaly(msgspec.Struct):
@@ -155,12 +157,12 @@ class EveSensor:
     """Reads Suricata's EVE log."""
 
     name = "eve"
-    version = 1
+    version = 2
     doc = (
         "Suricata EVE JSON: alert, anomaly, flow, netflow, dns (all versions), http, tls, ssh, fileinfo with hashes; "
         "other events are counted and told."
     )
-    tables = ("connections", "dns", "http", "tls", "certificates", "ssh", "alerts", "files")
+    tables = ("connections", "dns", "http", "tls", "certificates", "ssh", "alerts", "network_files")
     grows = True
 
     def sniff(self, head: bytes) -> bool:
@@ -406,10 +408,12 @@ def _file(rows: Rows, c: _Common) -> None:
     if not (file.md5 or file.sha1 or file.sha256):
         raise _Unfit("not-stored", "fileinfo without a hash")
     name = clipped(re.split(r"[/\\]", file.filename or "")[-1])
+    # A file that was cut off has other hashes than the file.
+    complete = None if file.state is None else file.state == "CLOSED" and not file.gaps
     rows.add(
-        "files", ts=c.ts, md5=file.md5, sha1=file.sha1, sha256=file.sha256, names=[name] if name else None,
-        size=count(file.size, "size"), type=clipped(file.magic), document=c.reading.name, origin="suricata",
-        offset=c.offset,
+        "network_files", ts=c.ts, **c.ends(required=False), service=clipped(c.event.app_proto),
+        filename=name or None, type=clipped(file.magic),
+        size=count(file.size, "size"), complete=complete, md5=file.md5, sha1=file.sha1, sha256=file.sha256,
     )  # fmt: skip
 
 

@@ -95,12 +95,12 @@ class ZeekSensor:
     """Reads Zeek's TSV logs, one or several kinds in one source, whatever the file is called."""
 
     name = "zeek"
-    version = 1
+    version = 2
     doc = (
-        "Zeek logs as TSV: conn, dns, http, ssl, ssh, x509, notice, weird; Zeek's other logs are recognised and "
-        "told, not stored."
+        "Zeek logs as TSV: conn, dns, http, ssl, quic, ssh, x509, files, notice, weird; Zeek's other logs are "
+        "recognised and told, not stored."
     )
-    tables = ("connections", "dns", "http", "tls", "ssh", "certificates", "alerts")
+    tables = ("connections", "dns", "http", "tls", "ssh", "certificates", "alerts", "network_files")
     grows = True
 
     def sniff(self, head: bytes) -> bool:

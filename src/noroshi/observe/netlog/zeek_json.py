@@ -76,12 +76,12 @@ class ZeekJsonSensor:
     """Reads Zeek's JSON logs, also streams in which several kinds are mixed."""
 
     name = "zeek-json"
-    version = 1
+    version = 2
     doc = (
-        "Zeek logs as JSON lines, mixed ones too: conn, dns, http, ssl, ssh, x509, notice, weird; Zeek's other logs "
-        "are recognised and told, not stored."
+        "Zeek logs as JSON lines, mixed too: conn, dns, http, ssl, quic, ssh, x509, files, notice, weird; Zeek's other "
+        "logs are recognised and told, not stored."
     )
-    tables = ("connections", "dns", "http", "tls", "ssh", "certificates", "alerts")
+    tables = ("connections", "dns", "http", "tls", "ssh", "certificates", "alerts", "network_files")
     grows = True
 
     def sniff(self, head: bytes) -> bool:

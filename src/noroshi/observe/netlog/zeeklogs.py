@@ -129,6 +129,65 @@ def _ssl(rows: Rowset) -> Any:
 _JA: Final = ("ja3", "ja3s", "ja4", "ja4s")
 
 
+def _quic(rows: Rowset) -> Any:
+    """A handshake like any other. Where Zeek logs what is inside in ssl.log too, the two have one uid."""
+    pc = compute()
+
+    ends = _ends(rows)
+    given = plain_text(rows.text("version"))
+    # `1`, `draft-29`, `unknown-0a1a2a3a`: numbers Zeek has a name for; `quicv2` names itself.
+    named = pc.starts_with(given, "quic")
+    version = pc.if_else(named, given, pc.binary_join_element_wise("QUIC", given, ""))
+    version = pc.replace_substring_regex(version, r"(?i)^quicv?([0-9]+)$", r"QUICv\1")
+    texts = {n: rows.text(n) for n in ("server_name", *_JA)}
+    return rows.table("tls", ts=rows.micros("ts"), **ends, **texts, version=version, uid=rows.text("uid"))
+
+
+def _files(rows: Rowset) -> Any:
+    """Zeek 5.1 and later names the connection and the direction in it, earlier versions who sent and received."""
+    import pyarrow as pa
+
+    pc = compute()
+
+    ends = _directed(rows)
+    for end, field in (("src_ip", "tx_hosts"), ("dst_ip", "rx_hosts")):
+        if rows.has(field):
+            ends[end] = pc.coalesce(ends[end], rows.first_address(field).cast(pa.binary()))
+    lost, seen, whole = (
+        rows.count_of("missing_bytes"),
+        rows.count_of("seen_bytes"),
+        rows.count_of("total_bytes"),
+    )
+    cut = pc.or_kleene(pc.greater(lost, 0), rows.flag("timedout"))
+    short = pc.less(seen, whole).fill_null(False)
+    names = pc.replace_substring_regex(plain_text(rows.text("filename")), r"^.*[/\\]", "")
+    return rows.table(
+        "network_files", ts=rows.micros("ts"), **ends, service=pc.utf8_lower(plain_text(rows.text("source"))),
+        filename=pc.if_else(pc.equal(names, ""), None, names), type=rows.text("mime_type"),
+        size=pc.coalesce(whole, seen), complete=pc.invert(pc.or_kleene(cut, short)), md5=rows.text("md5"),
+        sha1=rows.text("sha1"), sha256=rows.text("sha256"),
+        uid=pc.coalesce(plain_text(rows.text("uid")), plain_text(rows.first("conn_uids"))),
+    )  # fmt: skip
+
+
+def _directed(rows: Rowset) -> dict[str, Any]:
+    """The ends of a file: the originator's side sent it when `is_orig` says so; a file of its own has none."""
+    import pyarrow as pa
+
+    pc = compute()
+
+    sent = rows.flag("is_orig").fill_null(True)
+    found = {
+        "ip": [rows.address(f"id.{end}_h", required=False).cast(pa.binary()) for end in ("orig", "resp")],
+        "port": [rows.port(f"id.{end}_p", required=False) for end in ("orig", "resp")],
+    }
+    return {
+        f"{side}_{what}": pc.if_else(sent, *(pair if side == "src" else reversed(pair)))
+        for what, pair in found.items()
+        for side in ("src", "dst")
+    }
+
+
 def _ssh(rows: Rowset) -> Any:
     ends = _ends(rows)
     return rows.table(
@@ -252,6 +311,24 @@ LOGS: Final[dict[str, Log]] = {
         _signs("id.orig_h cipher", "id.orig_h resumed established", "id.orig_h ssl_history"),
         _ssl,
     ),
+    "quic": Log(
+        "tls",
+        _BASE | {
+            "version": "enum", "server_name": "enum", "ja3": "enum", "ja3s": "enum", "ja4": "enum", "ja4s": "enum",
+        },
+        _signs("id.orig_h client_initial_dcid", "id.orig_h client_scid server_scid"),
+        _quic,
+    ),
+    "files": Log(
+        "network_files",
+        _BASE | {
+            "tx_hosts": "texts", "rx_hosts": "texts", "conn_uids": "texts", "source": "enum", "mime_type": "enum",
+            "filename": "text", "is_orig": "bool", "seen_bytes": "int", "total_bytes": "int",
+            "missing_bytes": "int", "timedout": "bool", "md5": "text", "sha1": "text", "sha256": "text",
+        },
+        _signs("fuid seen_bytes", "fuid mime_type source"),
+        _files,
+    ),
     "ssh": Log(
         "ssh",
         _BASE | {
@@ -292,20 +369,18 @@ LOGS: Final[dict[str, Log]] = {
 
 KNOWN: Final = frozenset(
     """analyzer arp broker capture_loss cluster communication config conn-summary dce_rpc dhcp dnp3 dnp3_control
-    dnp3_objects dpd files ftp httpsummary intel irc kerberos known_certs known_devices known_hosts known_modbus
+    dnp3_objects dpd ftp httpsummary intel irc kerberos known_certs known_devices known_hosts known_modbus
     known_services ldap ldap_search loaded_scripts login_analyzer modbus modbus_register_change mqtt_connect
     mqtt_publish mqtt_subscribe mysql netcontrol netcontrol_drop netcontrol_shunt netcontrol_catch_release
-    notice_alarm ntlm ntp ocsp opcua_binary openflow packet_filter pe postgresql print prof quic radius rdp
+    notice_alarm ntlm ntp ocsp opcua_binary openflow packet_filter pe postgresql print prof radius rdp
     redis reporter rfb s7comm signatures sip smb_cmd smb_files smb_mapping smtp snmp socks software stats
     stderr stdout suricata_corelight syslog telemetry telemetry_histogram traceroute tunnel unknown_protocols
     websocket wireguard barnyard2 unified2 bacnet cip enip profinet ethercat tds stun stun_nat""".split()  # noqa: SIM905  a list of words is read more easily than a list of texts
 )
 """Zeek's other logs: recognised, told, not stored."""
 _OTHER_SIGNS: Final[dict[str, tuple[frozenset[str], ...]]] = {
-    "files": _signs("fuid seen_bytes", "fuid mime_type source"),
     "dhcp": _signs("mac lease_time", "mac msg_types", "mac assigned_addr", "uids client_addr"),
     "smtp": _signs("id.orig_h helo", "id.orig_h mailfrom"),
-    "quic": _signs("id.orig_h client_initial_dcid"),
     "tunnel": _signs("tunnel_type action"),
     "software": _signs("software_type unparsed_version", "software_type name"),
     "packet_filter": _signs("filter init success"),

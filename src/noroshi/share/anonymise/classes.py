@@ -100,7 +100,8 @@ _BY_NAME: Final[dict[str, str]] = {
          "method", "status_code", "request_byte_count", "response_byte_count", "mime_type", "version", "cipher",
          "validation", "established", "client", "server", "auth_success", "auth_attempt_count", "key_type",
          "key_bits", "engine", "signature", "signature_id", "category", "severity", "action", "cves", "login_count",
-         "login_success", "command_count", "success", "direction", "size", "vendor", "product", "model", "cpes",
+         "login_success", "command_count", "success", "direction", "size", "complete", "vendor", "product", "model",
+         "cpes",
          "os", "device", "scanner", "feed", "taxonomy", "type", "malware", "techniques", "confidence", "tlp", "kind",
          "role", "to_ids", "names", "name_kind", "revoked", "relation", "count", "families", "status", "list",
          "match", "aliases", "cvss_score", "cvss_vector", "epss", "epss_percentile", "kev", "ransomware",
@@ -133,7 +134,7 @@ _IN_TABLE: Final[dict[tuple[str, str], str]] = {
 INNER: Final = ("address", "value", "typed", "host", "object-id", "finding-id", "link-key")
 """Classes of columns that are no field of a profile: the value, or a column beside it, says which one it is."""
 
-VICTIM_ROLES: Final = frozenset(("victim", "target", "dst"))
+VICTIM_ROLES: Final = frozenset(("victim", "target", "dst", "receives"))
 """Roles in `links` and of indicators whose addresses something was done to."""
 VICTIM_KINDS: Final = frozenset(
     ("dos-victim", "reflection-abuse", "misconfiguration", "exposed-service", "vulnerable-service",
@@ -141,8 +142,8 @@ VICTIM_KINDS: Final = frozenset(
 )  # fmt: skip
 """Kinds of finding whose subject something was done to, or who must be told rather than feared."""
 VICTIM_COLUMNS: Final = frozenset(
-    (("flows", "inner_dst_ip"), ("flows", "dst_ip"), ("alerts", "dst_ip"), ("services", "ip"),
-     ("relays", "target"), ("services", "hostnames"))
+    (("flows", "inner_dst_ip"), ("flows", "dst_ip"), ("alerts", "dst_ip"), ("network_files", "dst_ip"),
+     ("services", "ip"), ("relays", "target"), ("services", "hostnames"))
 )  # fmt: skip
 VICTIM_CLASSES: Final = frozenset(("backscatter", "misconfiguration", "spoofed"))
 """Classes of flows whose source is no attacker: it answers to forged packets, is set up wrongly, or was forged."""
