@@ -177,6 +177,14 @@ def test_markings(own: dict[str, Any], around: dict[str, Any], tlp: str | None) 
     assert taken.columns("indicators", "tlp") == [(tlp,)]
 
 
+def test_the_title_of_an_event_is_marked_as_the_event_is() -> None:
+    attributes = [ONE | {"Tag": tag(f"tlp:{m}")} for m in ("clear", "green", "amber")] + [ONE]
+    taken = Taken("misp", {"Event": event(*attributes) | {"info": "Victim Corp", "Tag": tag("tlp:green")}})
+    assert taken.columns("indicators", "tlp", "document_name") == [
+        ("clear", None), ("green", "Victim Corp"), ("amber", "Victim Corp"), ("green", "Victim Corp")
+    ]  # fmt: skip
+
+
 def test_an_object_hands_its_marking_on() -> None:
     thing = {
         "name": "domain-ip",

@@ -81,7 +81,19 @@ def completed(
             rows = rows.set_column(i, field, pc.fill_null(rows[field.name], value))
         if field.name == "tlp":
             rows = rows.set_column(i, field, _marked(rows["tlp"], tlp, org_only))
-    return rows
+    return _untitled(rows, tlp, org_only) if document_name is not None else rows
+
+
+def _untitled(rows: pa.Table, tlp: Tlp | None, org_only: bool) -> pa.Table:
+    """The rows, without the title of their event where they are marked milder than it: the title is the event's."""
+    event = strictest([Tlp.AMBER_STRICT, tlp or Tlp.CLEAR]) if org_only else tlp
+    if event is None or not {"tlp", "document_name"} <= set(rows.column_names):
+        return rows
+    milder = [t.value for t in Tlp if t.rank < event.rank]
+    at = rows.column_names.index("document_name")
+    hidden = pc.is_in(rows["tlp"], pa.array(milder, pa.string()))
+    names = pc.if_else(hidden, pa.scalar(None, pa.string()), rows["document_name"])
+    return rows.set_column(at, rows.schema.field(at), names)
 
 
 def _marked(column: Any, tlp: Tlp | None, org_only: bool) -> pa.ChunkedArray[Any]:
