@@ -155,13 +155,14 @@ def group_services(
     def make() -> answers.Answer:
         found = grouped(visit, by, only, top)
         rows = groups(visit, by, only, found)
-        wrap = lambda items: {"services": found.services, "hosts": found.hosts, "groups": found.n_groups,  # noqa: E731
-                              "unit": visit.words("exposure.unit"), "items": list(items)}  # fmt: skip
+        if not answers.wants_csv(visit):
+            return answers.document(
+                {"services": found.services, "hosts": found.hosts, "groups": found.n_groups,
+                 "unit": visit.words("exposure.unit"), "items": rows}
+            )  # fmt: skip
         flat = [{by: r["label"], "services": r["value"], "hosts": r["hosts"], "last_seen": r["last_seen"]}
                 for r in rows]  # fmt: skip
-        if answers.wants_csv(visit):
-            return answers.table(visit, flat, (by, "services", "hosts", "last_seen"), f"services-by-{by}")
-        return answers.document(wrap(rows))
+        return answers.table(visit, flat, (by, "services", "hosts", "last_seen"), f"services-by-{by}")
 
     return answers.kept(visit, make)
 
