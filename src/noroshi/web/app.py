@@ -12,13 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from noroshi import __version__
 from noroshi.model.errors import LakeError, NoroshiError
 from noroshi.web import answers, render, routes, urls
 from noroshi.web.errors import Refused, SignIn, problem, status
 from noroshi.web.options import Options
-from noroshi.web.security.doors import Doors
+from noroshi.web.security.doors import Doors, Stop
 from noroshi.web.security.headers import SafeHeaders
 from noroshi.web.tower import Tower, build
 from noroshi.web.viewer import Visit
@@ -45,6 +46,7 @@ def make(lake: Lake, config: Config, state: State, options: Options | None = Non
     app.state.tower = tower
     _include(app)
     _handle(app)
+    app.add_middleware(Faults)
     app.add_middleware(SafeHeaders, tls=options.tls)
     app.add_middleware(Doors, options=options)
     if missing := routes.undeclared(app):
@@ -83,6 +85,40 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tower.hub.start()
     yield
     tower.hub.close()
+    tower.bench.close()
+
+
+class Faults:
+    """Answers for what nobody foresaw, inside of what makes every answer safe; the log has the traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Stop:
+            raise
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            LOG.error("a fault in Noroshi at %s %s", scope["method"], scope["path"], exc_info=error)
+            request = Request(scope, receive)
+            todo = "The server's log says more; please report it with that."
+            told = problem("a fault in Noroshi", scope["path"], todo)
+            try:
+                answer = await _failed(request, 500, told, {})
+            except Exception:  # noqa: BLE001 - the page of the fault has one too; it is said plainly
+                answer = answers.json(told, status=500)
+            await answer(scope, receive, send)
 
 
 def _handle(app: FastAPI) -> None:
@@ -110,15 +146,9 @@ def _handle(app: FastAPI) -> None:
             dict(error.headers or {}),
         )  # fmt: skip
 
-    async def fault(request: Request, error: Exception) -> Response:
-        LOG.error("a fault in Noroshi at %s %s", request.method, request.url.path, exc_info=error)
-        todo = "The server's log says more; please report it with that."
-        return await _failed(request, 500, problem("a fault in Noroshi", request.url.path, todo), {})
-
     app.add_exception_handler(NoroshiError, known)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, fault)
 
 
 def _place(error: NoroshiError) -> str:

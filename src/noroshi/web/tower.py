@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from noroshi.web.bench import Bench
 from noroshi.web.events import Hub
 from noroshi.web.options import Options
 from noroshi.web.reader import Reader
@@ -32,6 +33,8 @@ class Tower:
     """For tokens of forms and cursors; derived from the lake's keys, so that a restart ends no page."""
     setup: str = ""
     """The one-time token that makes the first admin; empty when there is one."""
+    bench: Bench = field(default_factory=Bench)
+    """Where long work is done."""
     by_address: Buckets = field(default_factory=lambda: Buckets(1 / 20, 10))
     """Tries to sign in from an address: 10, then 3 a minute."""
     by_name: Buckets = field(default_factory=lambda: Buckets(1 / 30, 8))
