@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from noroshi.model.errors import NoroshiError
 from noroshi.model.tlp import DEFAULT
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from noroshi.model.finding import Finding
     from noroshi.share.marking import Recipient
 
+T = TypeVar("T")
 EVERY_S = 1.0
 """How often the lake is looked at."""
 _TICK_NS = 50_000_000
@@ -91,6 +92,7 @@ class Seen:
     _days: tuple[date, date] | bool | None = False
     _answers: OrderedDict[tuple[str, ...], Answer] = field(default_factory=OrderedDict)
     _kept: int = 0
+    _things: dict[str, object] = field(default_factory=dict)
     _making: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -132,6 +134,19 @@ class Seen:
             ).to_pylist()[0]
             self._days = (row["first"], row["last"]) if row["first"] else None
         return self._days
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives from this view alone, made once for this moment; small things, for pages."""
+        with self._lock:
+            if key in self._things:
+                return cast("T", self._things[key])
+            making = self._making.setdefault(("once", key), threading.Lock())
+        with making:
+            if key not in self._things:
+                self._things[key] = make()
+            with self._lock:
+                self._making.pop(("once", key), None)
+            return cast("T", self._things[key])
 
     def remember(self, key: tuple[str, ...], make: Callable[[], Answer]) -> Answer:
         """The answer to a question at this moment, made once."""

@@ -159,3 +159,22 @@ def test_errors_tell_nothing_of_the_machine(lake: Lake, state: State) -> None:
                            headers={"x-api-key": "x"})  # fmt: skip
         assert told.status_code == 400
         assert "root:" not in told.text
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_fault_is_told_as_such(
+    lake: Lake, state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, accept: str
+) -> None:
+    """What nobody foresaw: no traceback but in the log, and an answer as safe as any."""
+    from noroshi.web.reader import Reader
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret inner matter")
+
+    with site.client(lake, state) as client:
+        monkeypatch.setattr(Reader, "seen", broken)
+        answer = client.get("/api/v1/findings" if "json" in accept else "/lake", headers={"accept": accept})
+    assert answer.status_code == 500
+    assert "secret inner matter" not in answer.text
+    assert "'none'" in answer.headers["content-security-policy"]
+    assert "secret inner matter" in caplog.text

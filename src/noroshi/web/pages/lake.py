@@ -22,21 +22,23 @@ SHOWN = 50
 @router.get("/lake")
 def show(visit: AsViewer, part: str = "") -> Response:
     """The page; part=runs gives the table of runs alone, for who scrolls or filters."""
-    query = visit.request.query_params
+    query, seen = visit.request.query_params, visit.seen
     runs = runs_chosen(visit, source=query.get("source", ""), format=query.get("as", ""))
     context: dict[str, Any] = {
         "runs": runs[:SHOWN],
         "n_runs": len(runs),
-        "sources": sources_of(runs_chosen(visit)),
+        "sources": seen.once("lake.sources", lambda: sources_of(runs_chosen(visit))),
     }
     if part == "runs":
         return render.part(visit, "parts/runs.html", **context)
-    tables = _tables(visit)
+    admin = visit.viewer.may("admin")
+    tables = seen.once(f"lake.tables {admin}", lambda: _tables(visit))
     days = visit.seen.days()
     return render.page(
         visit, "pages/lake.html", here="lake", command="noroshi lake status", tables=tables, days=days,
         rows=sum(t["rows"] for t in tables if not t["derived"]), bytes=sum(t["bytes"] or 0 for t in tables),
-        rejects=_rejects(visit), newest=runs[0].at if runs else None, jobs=_jobs(visit), **context,
+        rejects=seen.once("lake.rejects", lambda: _rejects(visit)), newest=runs[0].at if runs else None,
+        jobs=_jobs(visit), **context,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ BODY_S = 30.0
 LONGEST_TARGET = 8192
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """A request that is not passed on."""
 
     def __init__(self, status: int, what: str, todo: str = "", retry: int = 0) -> None:
@@ -31,7 +31,7 @@ class _Stop(Exception):
 class _Stopped:
     """Whether a request was stopped on its way in: whoever reads it may take that for an error of its own."""
 
-    by: _Stop | None = None
+    by: Stop | None = None
 
 
 class Doors:
@@ -64,7 +64,7 @@ class Doors:
         try:
             self._look(scope)
             await self.app(scope, self._limited(scope, receive, stopped), sending)
-        except _Stop as stop:
+        except Stop as stop:
             stopped.by = stop
         if stopped.by is not None and not begun:
             await _say(stopped.by, send)
@@ -73,21 +73,21 @@ class Doors:
         headers = scope["headers"]
         hosts = [v for k, v in headers if k == b"host"]
         if len(hosts) != 1:
-            raise _Stop(400, "a request names one host")
+            raise Stop(400, "a request names one host")
         host = hosts[0].decode("latin-1").lower()
         if self._names and _name(host) not in self._names:
             # A name that an attacker lets point here (DNS rebinding) is not among ours.
-            raise _Stop(
+            raise Stop(
                 421, "this server does not go by that name", "Use the address `noroshi serve` printed."
             )
         if self.options.open and not self._own_origin(headers, host):
-            raise _Stop(403, "another site asked", "Open the page itself.")
+            raise Stop(403, "another site asked", "Open the page itself.")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET:
-            raise _Stop(414, "the address is too long")
+            raise Stop(414, "the address is too long")
         if self._rate:
             client = scope["client"][0] if scope.get("client") else ""
             if wait := self._rate.take(network(client)):
-                raise _Stop(429, "too many requests", f"Wait {wait:.0f} s.", retry=int(wait) + 1)
+                raise Stop(429, "too many requests", f"Wait {wait:.0f} s.", retry=int(wait) + 1)
 
     def _own_origin(self, headers: list[tuple[bytes, bytes]], host: str) -> bool:
         """False when a page of another site asks: with `--open` that would be asked as admin."""
@@ -100,7 +100,7 @@ class Doors:
         large = kind.startswith((b"multipart/form-data", b"application/taxii+json"))
         most = self.options.upload if large else self.options.body
         told = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        too_long = _Stop(
+        too_long = Stop(
             413, f"more than {most:,} bytes are not read", "Send less, or `noroshi ingest` the file."
         )
         if told.isdigit() and int(told[:18]) > most:
@@ -116,7 +116,7 @@ class Doors:
                 async with asyncio.timeout_at(end):
                     message = await receive()
             except TimeoutError:
-                stopped.by = _Stop(408, "the request took too long to arrive", "Send it again.")
+                stopped.by = Stop(408, "the request took too long to arrive", "Send it again.")
                 raise stopped.by from None
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
@@ -143,7 +143,7 @@ def _name(host: str) -> str:
     return host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
 
 
-async def _say(stop: _Stop, send: Send) -> None:
+async def _say(stop: Stop, send: Send) -> None:
     body = msgspec.json.encode(problem(stop.what, todo=stop.todo))
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()),
                (b"connection", b"close")]  # fmt: skip
