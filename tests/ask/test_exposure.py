@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,37 @@ def test_a_host_tells_what_changed(lake: Lake) -> None:
     assert [r["version"] for r in rows] == ["2.4.2", "2.4.1"]
     assert rows[0]["changed"] == ["version", "banner"]
     assert rows[1]["changed"] == []
+
+
+def test_what_another_survey_does_not_ask_for_has_not_changed(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake", create=True)
+    ip = "198.51.100.7"
+    looks = [
+        look(0, ip, 80, product="nginx", version="1.1", banner="Server: nginx"),
+        look(1, ip, 80, product="nginx", version="1.2", scanner="shodan", title="Hello"),
+        look(2, ip, 80, product="nginx", version="1.2", scanner="shodan", title=""),
+        look(3, ip, 80, state="closed", scanner="shodan"),
+        look(4, ip, 80, product="nginx", version="1.3", scanner="shodan"),
+    ]
+    with lake.writer() as writer:
+        run = writer.begin(path="x", source="s", format="nmap", parser_version=1, tlp=Tlp.AMBER)
+        run.write(batch("services", *looks))
+        run.finish(sha256="x", size=1)
+    told = [r["changed"] for r in reversed(exposure.host(lake.snapshot(), ip))]
+    assert told == [[], ["version"], ["title"], ["state"], ["state"]]
+
+
+def test_both_protocols_of_a_port_are_on_some_page(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake", create=True)
+    with lake.writer() as writer:
+        run = writer.begin(path="x", source="s", format="nmap", parser_version=1, tlp=Tlp.AMBER)
+        run.write(batch("services", *(look(0, "198.51.100.7", 53, protocol=p) for p in (6, 17))))
+        run.finish(sha256="x", size=1)
+    shot = lake.snapshot()
+    (first,) = exposure.services(shot, START, END, limit=1)
+    after = (first["ip"], first["port"], first["protocol"])
+    assert [r["protocol"] for r in exposure.services(shot, START, END, after=after)] == [17]
+    assert exposure.services(shot, START, END, after=after[:2]) == []
 
 
 def test_unknown_words_are_refused(lake: Lake) -> None:

@@ -89,18 +89,19 @@ def top(query: Query, what: str, since: datetime, until: datetime, limit: int = 
 
 def sessions(
     query: Query, since: datetime, until: datetime, *, limit: int = 50, busy: bool = False,
-    before: tuple[datetime, str] | None = None,
+    before: tuple[datetime, str, str] | tuple[datetime, str] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Visits, newest first; busy: only those that were let in or typed something. before: (time, id) to go on from."""
+    """Visits, newest first; busy: only those that were let in or typed something. before: (time, id, decoy) to go on
+    from, or (time, id) to go on behind all decoys' visits of that id."""
     where, parameters = _span("sessions"), dict[str, Any](since=since, until=until)
     if busy:
         where += " AND (login_success OR command_count > 0)"
     if before is not None:
-        where += " AND (first_seen < $ts OR (first_seen = $ts AND session_id < $session))"
-        parameters |= {"ts": before[0], "session": before[1]}
+        where += " AND (first_seen, session_id, coalesce(decoy, '')) < ($ts, $session, $decoy)"
+        parameters |= {"ts": before[0], "session": before[1], "decoy": before[2] if len(before) == 3 else ""}
     return query.sql(
         "SELECT ip_text(src_ip) AS src_ip, * EXCLUDE (src_ip, dst_ip, day) FROM sessions"
-        f" WHERE {where} ORDER BY first_seen DESC, session_id DESC LIMIT {int(limit)}",
+        f" WHERE {where} ORDER BY first_seen DESC, session_id DESC, coalesce(decoy, '') DESC LIMIT {int(limit)}",
         parameters,
     ).to_pylist()
 

@@ -128,12 +128,34 @@ def host(query: Query, ip: str, limit: int = 500) -> list[dict[str, Any]]:
     for row in reversed(rows):
         key = (row["port"], row["protocol"])
         before = newer.get(key)
-        row["changed"] = [
-            c for c in ("state", "service", "product", "version", "banner", "certificate", "ssh_key")
-            if before is not None and before[c] != row[c]
-        ]  # fmt: skip
+        row["changed"] = _changed(before, row) if before else []
         newer[key] = row
     return rows
+
+
+_SAID: Final = (
+    "service",
+    "vendor",
+    "product",
+    "version",
+    "title",
+    "banner",
+    "cves",
+    "certificate",
+    "ssh_key",
+)
+
+
+def _changed(before: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    """What is other than at the look before. A port that is not open says nothing, and of what only one of two surveys
+    asks for (Nmap reads no banner, Shodan does) nothing has changed."""
+    state = ["state"] if (before["state"] or "open") != (row["state"] or "open") else []
+    if row["state"] not in ("open", "") or before["state"] not in ("open", ""):
+        return state
+    same = before["scanner"] == row["scanner"]
+    return state + [
+        c for c in _SAID if (before[c] or None) != (row[c] or None) and (same or (before[c] and row[c]))
+    ]  # fmt: skip
 
 
 def _where(filters: Mapping[str, str], since: datetime, until: datetime) -> tuple[str, dict[str, Any]]:

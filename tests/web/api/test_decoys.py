@@ -71,6 +71,46 @@ def test_passwords_are_for_analysts(store: Lake, tmp_path: Path) -> None:
         assert closed.get("/honeypots/top?what=password&range=all", headers=viewer).status_code == 403
 
 
+def test_rows_of_logins_hold_passwords_for_analysts_alone(store: Lake, tmp_path: Path) -> None:
+    state = State(tmp_path)
+    viewer, analyst = bearer(state, "viewer"), bearer(state, "analyst")
+    with site.client(store, state, open=False) as closed:
+        url = "/api/v1/tables/logins/rows"
+        told = closed.get(url, headers=viewer)
+        assert told.status_code == 200
+        assert "hunter" not in told.text
+        assert "hunter" in closed.get(url, headers=analyst).text
+        for query in (
+            "password.prefix=h",
+            "columns=password",
+            "columns=ts,password&format=csv",
+            "password=hunter1",
+        ):
+            assert closed.get(f"{url}?{query}", headers=viewer).status_code == 403, query
+            assert closed.get(f"{url}?{query}", headers=analyst).status_code == 200, query
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/exposure", "/exposure/host/198.51.100.9", "/honeypots", "/honeypots/top?what=source",
+     "/honeypots/session/plain-1",
+     "/api/v1/services", "/api/v1/services/groups", "/api/v1/hosts/198.51.100.9", "/api/v1/decoys/totals",
+     "/api/v1/decoys/top", "/api/v1/decoys/sessions", "/api/v1/decoys/session?id=plain-1"],
+)  # fmt: skip
+def test_a_masked_view_is_refused(tmp_path: Path, path: str) -> None:
+    """What is asked here is not masked: who has such a view is told so, and nothing else."""
+    state = State(tmp_path)
+    key = site.add_user(state, "outside", "analyst", "public")
+    lake = hostile_lake.build(tmp_path / "lake", Tlp.CLEAR)
+    with site.client(lake, state, open=False) as closed:
+        asked = {"authorization": f"Bearer {key}", "accept": "text/html" if "/api/" not in path else "*/*"}
+        told = closed.get(path, headers=asked)
+    assert told.status_code == 403
+    assert "anonymised" in told.text
+    assert "203.0.113" not in told.text
+    assert "hunter" not in told.text
+
+
 def test_pages_join(hostile: TestClient) -> None:
     whole = hostile.get(f"{BASE}/sessions?range=all&limit=1000").json()["items"]
     seen, cursor = [], ""

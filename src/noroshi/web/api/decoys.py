@@ -189,12 +189,15 @@ def ranked(visit: Visit, what: str, limit: int) -> list[dict[str, Any]]:
 def page_of(visit: Visit, busy: bool, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str]:
     """(visits of one page, the cursor of the next or nothing)."""
     span, after = visit.span, paging.read(visit, cursor)
-    before = (datetime.fromisoformat(after[0]), str(after[1])) if after else None
+    before = (datetime.fromisoformat(after[0]), str(after[1]), str(after[2])) if after else None
     found = decoys.sessions(visit.shot, span.start, span.end, limit=limit + 1, busy=busy, before=before)
     page = found[:limit]
     more = len(found) > limit
-    last = page[-1] if page else {}
-    return page, paging.make(visit, [last["first_seen"].isoformat(), last["session_id"]]) if more else ""
+    return page, paging.make(visit, _place(page[-1])) if more else ""
+
+
+def _place(row: Mapping[str, Any]) -> list[str]:
+    return [row["first_seen"].isoformat(), row["session_id"], row["decoy"] or ""]
 
 
 def whole(
@@ -204,11 +207,10 @@ def whole(
 
     Of one visit alone only what lies in its time is read.
     """
-    only = decoy or None
+    only, span = decoy or None, (at, at + LONGEST) if at is not None else None
     visits: Sequence[Mapping[str, Any]] = decoys.session(
-        visit.shot, name, decoy=only, tables=("sessions",)
+        visit.shot, name, decoy=only, span=span, tables=("sessions",)
     ).get("sessions", [])
-    span = None
     if at is not None:
         visits, span = _that(visits, at)
     elif len(visits) == 1:
@@ -224,7 +226,7 @@ def whole(
 
 def _that(
     visits: Sequence[Mapping[str, Any]], at: datetime
-) -> tuple[Sequence[Mapping[str, Any]], tuple[datetime, datetime] | None]:
+) -> tuple[Sequence[Mapping[str, Any]], tuple[datetime, datetime]]:
     """The visit of that name which began then, and its time."""
     for i, one in enumerate(visits):
         if one["first_seen"] == at:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["tables"])
 COLUMNS = ("name", "doc", "rows", "time")
+SECRET = {("logins", "password"): "analyst"}
+"""Columns that not every role sees: passwords tried at decoys may open what is none."""
 _OURS = ("columns", "limit", "cursor", "format", "lang", "theme", "range", "from", "to")
 
 
@@ -87,7 +89,9 @@ def list_rows(
         raise NotFound("there is no such table", where=table[:64], todo="/api/v1/tables lists them.")
 
     def make() -> answers.Answer:
-        return _rows(visit, TABLES[table], _chosen(TABLES[table], columns), limit, cursor)
+        return _rows(
+            visit, TABLES[table], _seen(visit, table, _chosen(TABLES[table], columns)), limit, cursor
+        )
 
     return answers.kept(visit, make)
 
@@ -99,6 +103,18 @@ def _chosen(table: Table, columns: str) -> list[str]:
         raise UsageError(f"{table.name} has no column {unknown[0][:64]!r}", where="columns",
                          todo=f"Columns: {', '.join(known)}.")  # fmt: skip
     return names
+
+
+def _seen(visit: Visit, table: str, names: list[str]) -> list[str]:
+    """Without columns their role does not see; a filter by such a column is refused, since it would tell."""
+    hidden = {c for (t, c), role in SECRET.items() if t == table and not visit.viewer.may(role)}
+    words = {w.partition(".")[0] for w in visit.request.query_params} | (
+        {*visit.request.query_params.get("columns", "").split(",")}
+    )
+    if refused := sorted(hidden & words):
+        raise Forbidden(f"{table}.{refused[0]} needs the role {SECRET[table, refused[0]]}", where=refused[0],
+                        todo="Ask an administrator.")  # fmt: skip
+    return [n for n in names if n not in hidden]
 
 
 def _rows(visit: Visit, table: Table, names: list[str], limit: int, cursor: str) -> answers.Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -41,7 +42,7 @@ def show(visit: AsViewer, only: api.Filters, by: str = "port", cursor: str = "")
         more=MORE, found=found, groups=api.groups(visit, by, only, found), rows=[_row(r, judged) for r in rows],
         next=after, kinds=Counter(f.kind for fs in judged.values() for f in fs), judged=api.JUDGED,
         newest=None if found.services else exposure.newest(visit.shot), query=urls.query(held | only),
-        ranging=asked, held=urls.query(held), command=_command(),
+        ranging=asked, held=urls.query(held), command="" if only else _command(span.start, span.end),
     )  # fmt: skip
 
 
@@ -50,8 +51,14 @@ def _row(row: dict[str, Any], judged: dict[str, Any]) -> dict[str, Any]:
     return row | {"place": api.place(row), "findings": about}
 
 
-def _command() -> str:
-    return "noroshi sql \"SELECT ip_text(ip), port, service, product, version FROM services WHERE state = 'open'\""
+def _command(start: datetime, end: datetime) -> str:
+    """The same services without filters: what somebody typed into a filter is not put into a shell."""
+    query = (
+        "SELECT * FROM (SELECT ip_text(ip) AS host, * EXCLUDE (ip) FROM services WHERE port > 0"  # noqa: S608 - shown
+        f" AND ts >= '{render.iso(start)}' AND ts < '{render.iso(end)}' QUALIFY row_number() OVER"
+        " (PARTITION BY ip, port, protocol ORDER BY ts DESC) = 1) WHERE state IN ('open', '')"
+    )
+    return f'noroshi sql "{query}"'
 
 
 @router.get("/exposure/host/{ip}")

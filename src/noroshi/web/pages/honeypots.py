@@ -42,8 +42,17 @@ def show(visit: AsViewer, busy: bool = False, what: str = "", cursor: str = "") 
         rows=[r | {"href": api.address_of(r)} for r in rows], next=after, ranks=ranks,
         what=what if what in ranks else "", newest=None if some else decoys.newest(visit.shot),
         query=urls.query(held), few=FEW, many=MANY,
-        command='noroshi sql "SELECT ip_text(src_ip), * FROM sessions ORDER BY first_seen DESC LIMIT 50"',
+        command=_command(span.start, span.end),
     )  # fmt: skip
+
+
+def _command(start: datetime, end: datetime) -> str:
+    query = (
+        "SELECT ip_text(src_ip) AS source, * EXCLUDE (src_ip, dst_ip) FROM sessions"  # noqa: S608 - shown, never run
+        f" WHERE first_seen >= '{render.iso(start)}' AND first_seen < '{render.iso(end)}'"
+        f" ORDER BY first_seen DESC LIMIT {SHOWN}"
+    )
+    return f'noroshi sql "{query}"'
 
 
 @router.get("/honeypots/top")

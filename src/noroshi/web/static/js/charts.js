@@ -158,7 +158,7 @@ kinds.heat = (figure, box, data) => {
 };
 
 kinds.bars = (figure, box, data) => {
-  const wide = box.clientWidth || 480, row = 24, items = data.items.slice(0, 60);
+  const wide = box.clientWidth || 480, row = 24, items = data.items.slice(0, 60).map(i => i.label ? i : { ...i, label: "–" });
   if (items.some(i => i.href)) box.setAttribute("role", "group");      // an image holds nothing one can open
   const left = Math.min(wide * 0.4, Math.max(...items.map(i => [...i.label].reduce((n, c) => n + (c > "\u2e80" ? 13 : 7.4), 12))));
   const right = Math.max(...items.map(i => (i.low != null ? `${number(i.value)} (${number(i.low)}–${number(i.high)})` : number(i.value)).length * 7.2 + 12));
