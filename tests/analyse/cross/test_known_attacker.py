@@ -100,6 +100,21 @@ def test_warninglists(lake: Lake, listed: str, kind: str, match: str, value: str
     assert [f.subject.value for f in judge(lake, "known-attacker")] == ([] if what else [value])
 
 
+@pytest.mark.parametrize(("listed", "kind"), [("45.76.10.20", "ip"), ("45.76.0.0/16", "prefix")])
+def test_lists_of_known_things_weaken(lake: Lake, listed: str, kind: str) -> None:
+    store(lake, "telescope", *flows(*scan(C2, 1)))
+    store(lake, "feed", batch("indicators", stated(C2, confidence=80)))
+    before = one(lake, "known-attacker")
+    row = {"ts": at(), "list": "vpns", "kind": kind, "value": listed, "match": "prefix", "category": "known"}
+    store(lake, "lists", batch("warnings", row))
+    found = one(lake, "known-attacker")
+    assert (before.confidence, found.confidence) == (80, 40)
+    assert found.evidence["warninglist"] == "vpns"
+    assert "'vpns'" in found.evidence["confidence_reason"]
+    store(lake, "more", batch("warnings", row | {"list": "resolvers", "category": "false-positive"}))
+    assert judge(lake, "known-attacker") == [], "a list of false positives vetoes all the same"
+
+
 def test_the_host_in_a_listed_url_is_not_listed(lake: Lake) -> None:
     store(lake, "zeek", batch("dns", {"ts": at(), "src_ip": ATTACKER, "dst_ip": SERVER, "query": NAME}))
     store(lake, "feed", batch("indicators", stated(f"http://{NAME}/x", "url", role="download")))

@@ -124,6 +124,17 @@ def test_junk(kind: str, value: str, why: str) -> None:
     assert junk(kind, value, known, 2) == why
 
 
+def test_lists_of_known_things_weaken(lake: Lake) -> None:
+    tell(lake, says("ip", "45.76.10.20"), says("ip", "45.76.10.20", "CIRCL", "d2"))
+    before = one(lake, "shared-value")
+    row = {"ts": at(), "list": "vpns", "kind": "prefix", "value": "45.76.0.0/16", "match": "prefix"}
+    store(lake, "lists", batch("warnings", row | {"category": "known"}))
+    found = one(lake, "shared-value")
+    # 1 - (1 - 0.4)^2, 1 - (1 - 0.2)^2
+    assert (before.confidence, found.confidence) == (64, 36)
+    assert "'vpns'" in found.evidence["confidence_reason"]
+
+
 def test_what_everybody_names_is_common() -> None:
     known = Reduced((), Warned({}, {}), documents=1_000)
     assert junk("domain", "seen.net", known, 50) == ""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noroshi.observe.intel.warninglist import WarninglistSensor, settled
+from noroshi.observe.intel.warninglist import WarninglistSensor, category, settled
 from tests.observe.intel.listing import LISTS, read
 
 SENSOR = WarninglistSensor()
@@ -38,6 +38,33 @@ def test_types(name: str, expected: list[tuple[str, str, str]]) -> None:
     assert rows[0]["category"] == "false-positive"
     assert all(data[r["offset"] : r["offset"] + 1] == b'"' for r in rows)
     assert len({r["offset"] for r in rows}) == len(json.loads(data)["list"])
+
+
+@pytest.mark.parametrize(
+    ("given", "type_", "words", "told"),
+    [
+        ("known", "string", "anything", "known"),
+        ("known identifier", "cidr", "anything", "known"),
+        ("false-positive", "cidr", "Addresses of a VPN", "false-positive"),
+        ("", "cidr", "Addresses belonging to common VPN providers", "known"),
+        ("", "cidr", "Some Cloud Platform: addresses", "known"),
+        ("", "cidr", "Tor exits", "known"),
+        ("", "cidr", "Torus Ltd, see https://tor.example/cloud", "false-positive"),
+        ("", "cidr", "Cloud sensors used for scanning", "false-positive"),
+        ("", "hostname", "Blogs of security providers", "false-positive"),
+        ("", "cidr", "RFC 1918 blocks", "false-positive"),
+    ],
+)
+def test_what_a_list_does(given: str, type_: str, words: str, told: str) -> None:
+    assert category(given, type_, words) == told
+
+
+def test_the_category_of_the_list_is_that_of_its_entries() -> None:
+    about = {"list": ["192.0.2.0/24"], "name": "n", "description": "of a VPN", "type": "cidr", "version": 1}
+    for more, told in (({}, "known"), ({"category": "false_positive"}, "false-positive")):
+        tables, rejects = read(SENSOR, json.dumps(about | more).encode())
+        assert [r["category"] for r in tables["warnings"]] == [told]
+        assert not rejects
 
 
 def test_entries() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from noroshi.model import address
@@ -111,6 +111,12 @@ def is_special(text: str) -> bool:
     return not one.is_global or one.is_multicast
 
 
+KNOWN = "known"
+"""Category of warninglists whose entries good and bad use: VPNs, clouds, hosting providers."""
+KNOWN_WEIGHT = 0.5
+"""What is left of what is said of a value on such a list: addresses there change hands within days, and serve many."""
+
+
 @dataclass(frozen=True)
 class Warned:
     """Warninglists, for values that were asked for when it was made."""
@@ -120,9 +126,15 @@ class Warned:
     """Domains under which all names are listed."""
     lows: Sequence[tuple[bytes, bytes, str]] = field(default=())
     """Listed networks laid flat: (lowest, highest, list), in order, none overlapping."""
+    weak: Warned | None = None
+    """The lists that weaken (`known`); those above veto."""
+
+    def weakens(self, kind: str, value: str) -> str:
+        """The list of known things that holds a value; empty when none does."""
+        return self.weak.hit(kind, value) if self.weak else ""
 
     def hit(self, kind: str, value: str) -> str:
-        """The list that holds a value, or what contains it; empty when none does."""
+        """The list of false positives that holds a value, or what contains it; empty when none does."""
         if found := self.exact.get((kind, value)):
             return found
         if kind == "ip":
@@ -153,21 +165,41 @@ def warned(query: Query, values: Collection[Observable]) -> Warned:
         for k, v in ((kind, value), *(implied(kind, value) if kind == "url" else ())):
             wanted |= set(parents(v)) if k == "domain" else {v}
     rows = query.sql(
-        'SELECT DISTINCT kind, value, "match", list FROM warnings'
+        f'SELECT DISTINCT kind, value, "match", list, {_IS_KNOWN} AS known FROM warnings'  # noqa: S608
         " WHERE value IN (SELECT unnest($wanted::VARCHAR[])) ORDER BY list DESC",
         {"wanted": sorted(wanted)},
     ).to_pylist()
-    exact = {(r["kind"], r["value"]): r["list"] for r in rows}
-    below = {r["value"]: r["list"] for r in rows if r["kind"] == "domain" and r["match"] == "below"}
-    has_addresses = any(k in ("ip", "url") for k, _ in values)
-    return Warned(exact, below, _flat(query) if has_addresses else ())
+    flat = _flat(query) if any(k in ("ip", "url") for k, _ in values) else {}
+    weak, strict = (
+        Warned(
+            {(r["kind"], r["value"]): r["list"] for r in rows if r["known"] is known},
+            {r["value"]: r["list"] for r in rows if r["known"] is known and r["kind"] == "domain"
+             and r["match"] == "below"},
+            flat.get(known, ()),
+        )
+        for known in (True, False)
+    )  # fmt: skip
+    return replace(strict, weak=weak)
 
 
-def _flat(query: Query) -> list[tuple[bytes, bytes, str]]:
-    rows = query.sql("SELECT value, min(list) AS list FROM warnings WHERE kind = 'prefix' GROUP BY value")
-    spans = sorted((*address.prefix_range(r["value"]), r["list"]) for r in rows.to_pylist())
+_IS_KNOWN = f"(coalesce(category, '') = '{KNOWN}')"
+
+
+def _flat(query: Query) -> dict[bool, list[tuple[bytes, bytes, str]]]:
+    """Listed networks laid flat, those of known things apart from false positives."""
+    rows = query.sql(
+        f"SELECT value, {_IS_KNOWN} AS known, min(list) AS list FROM warnings WHERE kind = 'prefix'"  # noqa: S608
+        " GROUP BY ALL"
+    ).to_pylist()
+    return {
+        known: _laid([(*address.prefix_range(r["value"]), r["list"]) for r in rows if r["known"] is known])
+        for known in (True, False)
+    }
+
+
+def _laid(spans: list[tuple[bytes, bytes, str]]) -> list[tuple[bytes, bytes, str]]:
     out: list[tuple[bytes, bytes, str]] = []
-    for low, high, name in spans:
+    for low, high, name in sorted(spans):
         # Networks lie in one another or apart, so what begins inside the last ends inside it.
         if not out or low > out[-1][1]:
             out.append((low, high, name))

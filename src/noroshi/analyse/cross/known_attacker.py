@@ -13,12 +13,13 @@ a listed server is told as infected, with the server in the evidence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from noroshi.analyse.cross.common import (
     DECOYS,
+    KNOWN_WEIGHT,
     MAKER,
     Asset,
     Observable,
@@ -84,6 +85,8 @@ class Known:
     value: str
     seen: Sight
     said: tuple[Said, ...]
+    on_list: str = ""
+    """The warninglist of known things (VPNs, clouds, hosting providers) that holds it."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,8 @@ class KnownAttacker:
     context = ("indicators", "warnings", "assets", *SIGHTED)
     doc = (
         "Addresses, names, URLs, hashes and fingerprints that intelligence names and own sensors saw, never those "
-        "on a warninglist; own hosts that contacted a listed server are told as infected. Confidence comes from "
-        "independent makers and fades with the time between statement and sighting."
+        "on a warninglist of false positives; own hosts that contacted a listed server are told as infected. "
+        "Confidence comes from independent makers and fades with the time between statement and sighting."
     )
     options = (
         Option("min_confidence", MIN_CONFIDENCE, "confidence in percent from which a finding is told"),
@@ -147,7 +150,7 @@ class KnownAttacker:
             if lists.hit(*value):
                 listed += 1
             elif not (value[0] == "ip" and is_special(value[1])):
-                known.append(_known(row, said[value]))
+                known.append(replace(_known(row, said[value]), on_list=lists.weakens(*value)))
         servers = [k for k in known if k.kind in ("ip", "domain", "url", "ja3", "certificate") and _serves(k)]
         contacts = tuple(_contacts(query, own, servers)) if servers else ()
         beyond = int(seen[0]["qualified"]) - MAX_VALUES if seen else 0
@@ -188,7 +191,7 @@ class KnownAttacker:
         told = [s for s in k.said if _counts(s, ACTS)]
         if not told:
             return None
-        confidence, reason = _confidence(k.kind, told, (k.seen.first_seen, k.seen.last_seen))
+        confidence, reason = _confidence(k, told, (k.seen.first_seen, k.seen.last_seen))
         return Finding(
             "known-attacker", Subject(k.kind, k.value), Rule(self.name, self.version), k.seen.first_seen,
             k.seen.last_seen, confidence, _summary(k, told), _evidence(k, told) | {"confidence_reason": reason},
@@ -205,7 +208,7 @@ class KnownAttacker:
         rated = []
         for c in contacts:
             told = [s for s in c.known.said if _counts(s, SERVES)]
-            value, reason = _confidence(c.known.kind, told, (c.first_seen, c.last_seen))
+            value, reason = _confidence(c.known, told, (c.first_seen, c.last_seen))
             rated.append((value, reason, c, told))
         rated.sort(key=lambda r: (-r[0], -r[2].count, r[2].known.value))
         value, reason, best, told = rated[0]
@@ -241,20 +244,20 @@ def _serves(k: Known) -> bool:
     return any(_counts(s, SERVES) for s in k.said)
 
 
-def _confidence(kind: str, told: Sequence[Said], seen: tuple[datetime, datetime]) -> tuple[int, str]:
-    claims, ages = [], []
+def _confidence(k: Known, told: Sequence[Said], seen: tuple[datetime, datetime]) -> tuple[int, str]:
+    claims, ages, kind = [], [], k.kind
+    weight = WEIGHT.get(kind, 1.0) * (KNOWN_WEIGHT if k.on_list else 1.0)
     for s in told:
         base = s.confidence / 100 if s.confidence is not None else MEANT if s.to_ids else SAYS
         age = days_between((s.first, s.last), seen)
         ages.append(age)
-        claims.append(
-            base * WEIGHT.get(kind, 1.0) * 0.5 ** (age / HALF_LIFE[kind] if kind in HALF_LIFE else 0.0)
-        )
+        claims.append(base * weight * 0.5 ** (age / HALF_LIFE[kind] if kind in HALF_LIFE else 0.0))
     makers = f"{len(told)} independent maker{'s' if len(told) > 1 else ''}"
     gap = f"; stated {min(ages):,.0f} days from the sighting" if min(ages) >= 1 else ""
     shared = "; a fingerprint that programs of one library share" if kind in WEIGHT else ""
     unnamed = "; a document that does not name its maker" if not all(s.is_named for s in told) else ""
-    return together(claims), f"{makers}{gap}{shared}{unnamed}"
+    listed = f"; on the list of known addresses {k.on_list[:100]!r}" if k.on_list else ""
+    return together(claims), f"{makers}{gap}{shared}{unnamed}{listed}"
 
 
 def _evidence(k: Known, told: Sequence[Said]) -> dict[str, Any]:
@@ -266,6 +269,7 @@ def _evidence(k: Known, told: Sequence[Said]) -> dict[str, Any]:
         "documents": sum(s.documents for s in told),
         "document_names": sorted({n for s in told for n in s.names})[:TOLD],
         "roles": sorted({r for s in told for r in s.roles}),
+        **({"warninglist": k.on_list} if k.on_list else {}),
         "stated_first": min(s.first for s in told).date().isoformat(),
         "stated_last": max(s.last for s in told).date().isoformat(),
     }

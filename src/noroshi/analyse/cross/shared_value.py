@@ -5,7 +5,8 @@ What joins is decided by rules about the value and the lake, never by a list of 
 - kind: only observables; ports, protocols, file types, sizes and free text are none. AS numbers, networks,
   techniques and software are shared by their nature.
 - special ranges: addresses nobody routes (RFC 6890), names set aside for examples and tests (RFC 6761).
-- warninglists: the value, a network that holds the address, a domain listed with all below it.
+- warninglists of false positives: the value, a network that holds the address, a domain listed with all below it.
+  Lists of known things that good and bad use (VPNs, clouds, hosting providers) halve the weight instead.
 - nothing: the hash of no bytes.
 - vocabulary: a name of malware or an actor that is a word of the sources' own schemas (a type of object or of
   file, a role, a service) says what kind of thing something is, not which.
@@ -28,6 +29,7 @@ from datetime import datetime
 from typing import Any
 
 from noroshi.analyse.cross.common import (
+    KNOWN_WEIGHT,
     Observable,
     Warned,
     few,
@@ -118,8 +120,8 @@ class SharedValue:
     context = ("indicators", "objects", "files", "warnings")
     doc = (
         "Values that stand in documents of two or more makers. Junk never joins: kinds that are shared by nature, "
-        "special ranges, warninglists, words of the sources' schemas, makers' own names and what stands in a large "
-        "share of all documents are left out."
+        "special ranges, warninglists of false positives, words of the sources' schemas, makers' own names and "
+        "what stands in a large share of all documents are left out."
     )
     options = (
         Option(
@@ -153,7 +155,7 @@ class SharedValue:
             if why:
                 left[why] += 1
             else:
-                told.append((s, *_confidence(s)))
+                told.append((s, *_confidence(s, reduced.lists.weakens(s.kind, s.value))))
         told.sort(key=lambda t: (-t[1], -len(t[0].voices), t[0].kind, t[0].value))
         limit = int(option(scope, "max_findings", MAX_FINDINGS))
         more: dict[str, Any] = dict(limit_rows(len(told), limit))
@@ -212,8 +214,8 @@ def junk(kind: str, value: str, reduced: Reduced, documents: int, share: float =
     return ""
 
 
-def _confidence(s: Shared) -> tuple[int, str]:
-    weight = WEIGHT.get(s.kind, OTHER)
+def _confidence(s: Shared, on_list: str = "") -> tuple[int, str]:
+    weight = WEIGHT.get(s.kind, OTHER) * (KNOWN_WEIGHT if on_list else 1.0)
     claims = [
         weight * (1.0 if v.is_named else UNNAMED) * (DICTIONARY if v.in_dictionary else 1.0) for v in s.voices
     ]
@@ -222,6 +224,8 @@ def _confidence(s: Shared) -> tuple[int, str]:
         why += f", {unnamed} of them documents that do not name theirs"
     if told := sum(v.in_dictionary for v in s.voices):
         why += f", {told} of them in a dictionary only"
+    if on_list:
+        why += f", on the list of known addresses {on_list[:100]!r}"
     return together(claims), why
 
 

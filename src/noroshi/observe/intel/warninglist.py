@@ -1,4 +1,10 @@
-"""MISP warninglists: values that are well known, shared or harmless."""
+"""MISP warninglists: values that are well known, shared or harmless.
+
+What a list means decides what it does. `false-positive`: whoever names an entry is wrong, so no join holds. `known`:
+the entry is a known thing (an address of a VPN, of a hosting provider), which good and bad use; what is said of it weighs
+less. MISP's lists say which in `category` (`false_positive`, `known`); the public collection has no such key, and there
+a list of networks whose own title or description speaks of places anybody can rent or go out by is `known`.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +35,34 @@ _STRINGS: Final = ("ip", "prefix", "url", "email", "sha512", "sha256", "sha1", "
 _WORDS: Final = {"hostname": "domain", "uri": "url"}
 
 
+KNOWN: Final = "known"
+FALSE_POSITIVE: Final = "false-positive"
+_RENTED: Final = frozenset(
+    ("vpn", "vpns", "tor", "cloud", "clouds", "hosting", "hosters", "provider", "providers", "datacenter",
+     "datacenters")
+)  # fmt: skip
+"""Words of titles and descriptions: places where anybody's machine may stand, or be seen to stand."""
+_OWN_MACHINES: Final = frozenset(("scanner", "scanners", "scanning", "sensors", "crawler", "bot"))
+"""Words that say whose machines they are, wherever they stand: what a list of scanners has is no rented place."""
+
+
 class _About(msgspec.Struct):
     """What stands beside the entries."""
 
     name: str = ""
     type: str = ""
     category: str = ""
+    description: str = ""
     kinds: tuple[str, ...] = ()
     """Kinds its `matching_attributes` speak of; all when they name none."""
+
+
+def category(given: str, type_: str, words: str) -> str:
+    """What a list does: by its own `category`, else by its type and the words of its title and description."""
+    if given:
+        return KNOWN if given.lower().startswith(KNOWN) else given.lower()[:60]
+    told = set(re.findall(r"[a-z]+", re.sub(r"https?://\S+", " ", words.lower())))
+    return KNOWN if type_ == "cidr" and told & _RENTED and not told & _OWN_MACHINES else FALSE_POSITIVE
 
 
 def settled(type_: str, text: str, kinds: tuple[str, ...] = ()) -> tuple[str, str, str] | None:
@@ -70,7 +96,7 @@ class WarninglistSensor:
     """Warninglists, one file each."""
 
     name = "misp-warninglist"
-    version = 1
+    version = 2
     doc = "MISP warninglists (types cidr, hostname, string, substring; regex is kept and never run)."
     tables = ("warnings",)
     grows = False
@@ -112,6 +138,7 @@ class WarninglistSensor:
             what = f"its type is {about.type[:40]!r}" if about.type else "it has no type"
             yield Reject(closed.scope.offset, "list-type", f"{what}: entries could match in any way")
             return
+        kept = category(about.category, about.type, f"{about.name} {about.description}")
         for offset, raw in held:
             try:
                 text = msgspec.json.decode(raw, type=str)
@@ -125,14 +152,14 @@ class WarninglistSensor:
             kind, value, match = found
             rows.add(
                 "warnings", ts=reading.source_date_us, list=about.name[:300] or reading.name[:300], kind=kind,
-                value=value, match=match, category=about.category[:60] or "false-positive", offset=offset,
+                value=value, match=match, category=kept, offset=offset,
             )  # fmt: skip
             yield from rows.ready()
 
 
 def _about(members: dict[str, bytes]) -> _About:
     texts: dict[str, Any] = {}
-    for key in ("name", "type", "category"):
+    for key in ("name", "type", "category", "description"):
         try:
             texts[key] = msgspec.json.decode(members.get(key, b'""'), type=str).strip()
         except (msgspec.DecodeError, UnicodeDecodeError):
