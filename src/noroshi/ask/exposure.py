@@ -103,10 +103,15 @@ def services(
         where += " AND (s.ip, s.port, s.protocol) > ($after_ip, $after_port, $after_protocol)"
         parameters |= {"after_ip": address.pack(after[0]), "after_port": after[1]}
         parameters["after_protocol"] = after[2] if len(after) == 3 else 32_767
+    # First which rows, by few columns, then those rows: banners are long. Addresses are ordered as stored, not as text:
+    # 198.51.100.9 comes before 198.51.100.10.
     return query.sql(
-        # The column, not the text beside it: 198.51.100.9 comes before 198.51.100.10.
-        f"SELECT ip_text(s.ip) AS ip, s.* EXCLUDE (ip, day) FROM ({_NEWEST}) AS s WHERE state IN ('open', '')"
-        f" AND {where} ORDER BY s.ip, s.port, s.protocol LIMIT {int(limit)}",
+        f'WITH keys AS (SELECT ip, port, protocol, ts, run_id, "offset" FROM ({_NEWEST}) AS s WHERE state IN'
+        f" ('open', '') AND {where} ORDER BY s.ip, s.port, s.protocol LIMIT {int(limit)})"
+        " SELECT ip_text(s.ip) AS ip, s.* EXCLUDE (ip, day) FROM services AS s JOIN keys AS k ON s.ip = k.ip AND"
+        ' s.port = k.port AND s.protocol = k.protocol AND s.ts = k.ts AND s.run_id = k.run_id AND s."offset" ='
+        ' k."offset" WHERE s.day >= $since::DATE QUALIFY row_number() OVER (PARTITION BY s.ip, s.port, s.protocol) = 1'
+        " ORDER BY s.ip, s.port, s.protocol",
         parameters,
     ).to_pylist()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from noroshi.ask import exposure
 from noroshi.lake.handle import Lake
 from noroshi.lake.state import State
 from tests.web import hostile_lake, site
@@ -64,6 +65,22 @@ def test_filters_are_values(hostile: TestClient, name: str, value: str, n: int) 
     assert (told.status_code, len(told.json()["items"])) == (200, n)
 
 
+@pytest.mark.parametrize("name", list(exposure.FILTERS))
+@pytest.mark.parametrize(
+    "value",
+    ["\x00'x", "'); DROP TABLE services; --", "\\' UNION SELECT 1", "$port", "\ud83d\ude00\u202e", "9" * 400],
+)
+def test_hostile_filters_find_nothing_and_break_nothing(hostile: TestClient, name: str, value: str) -> None:
+    value = value.encode("utf-16", "surrogatepass").decode("utf-16")
+    for path in (BASE, f"{BASE}/groups"):
+        told = hostile.get(path, params={"range": "all", name: value})
+        if name == "net":
+            assert told.status_code == 400
+        else:
+            assert told.status_code == 200
+            assert told.json()["items"] == []
+
+
 def test_groups_add_up_and_lead_to_what_they_count(hostile: TestClient) -> None:
     for by in ("port", "service", "product", "version", "device", "network", "country", "org", "scanner"):
         told = hostile.get(f"{BASE}/groups", params={"range": "all", "by": by}).json()
@@ -89,7 +106,7 @@ def test_a_host(hostile: TestClient) -> None:
     told = hostile.get("/api/v1/hosts/198.51.100.9").json()
     web = [r for r in told["items"] if r["port"] == 80]
     assert [r["version"] for r in web] == ["2.4.2", "2.4.1"]
-    assert web[0]["changed"] == ["version", "banner"]
+    assert web[0]["changed"] == ["version", "title", "banner"]
     assert hostile.get("/api/v1/hosts/2001:DB8:0::5").json()["ip"] == "2001:db8::5"
 
 
