@@ -32,13 +32,15 @@ PASSWORD = "correct horse battery"
 
 def build(folder: Path) -> Lake:
     """A lake of the bundled samples, analysed; copied from the last time when nothing it comes from has changed."""
-    kept = ROOT / ".cache" / "web-lakes" / _made_from()
+    # The keys stand beside a lake; without them no credential is found again.
+    kept = ROOT / ".cache" / "web-lakes" / f"{_made_from()}-keys"
     if not kept.is_dir():
         fresh = Path(tempfile.mkdtemp(dir=_empty(kept.parent)))
         _make(fresh / "lake")
         with contextlib.suppress(OSError):  # another process was first
-            (fresh / "lake").rename(kept)
-    shutil.copytree(kept, folder)
+            fresh.rename(kept)
+    shutil.copytree(kept / "lake", folder)
+    shutil.copy(kept / "lake.keys", folder.with_name(f"{folder.name}.keys"))
     return Lake.open(folder)
 
 
@@ -78,6 +80,27 @@ def _make(folder: Path) -> Lake:
 def config_of() -> Config:
     """The configuration of the samples."""
     return configuration.load(SAMPLES / "noroshi.toml")
+
+
+def notifying(folder: Path) -> Config:
+    """The same, with notices that go into `folder`/out."""
+    file = folder / "noroshi.toml"
+    more = f'\n[notify]\nto = "folder"\nfolder = "{folder / "out"}"\nsender = "n@cert.example"\nwindow_days = 365\n'
+    file.write_text((SAMPLES / "noroshi.toml").read_text("utf-8") + more, "utf-8")
+    return configuration.load(file)
+
+
+def infected(folder: Path) -> Lake:
+    """A lake with one infected host seen just now, that operators may know of."""
+    from datetime import UTC, datetime, timedelta
+
+    from noroshi.model.finding import Finding, Rule, Subject
+    from noroshi.model.tlp import Tlp
+
+    lake, at = Lake.open(folder), datetime.now(UTC) - timedelta(hours=2)
+    lake.put_findings([Finding("infected-host", Subject("ip", "203.0.113.7"), Rule("infected-host", 1), at, at, 90,
+                               {"en": "infected", "ja": "感染"}, {"ports": [23]}, tlp=Tlp.GREEN)])  # fmt: skip
+    return lake
 
 
 @contextlib.contextmanager

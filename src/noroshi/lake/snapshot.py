@@ -126,6 +126,7 @@ class Snapshot:
         self._visible, self._hidden = visible, unseen
         self._limits, self._memory = limits or _Limits(), memory
         self._con: Locked | None = None
+        self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
         self.patience: float | None = None
         """Seconds a question may take that does not say so itself: a server sets it."""
@@ -371,4 +372,6 @@ class Snapshot:
         """Visible rows of a table; for findings, those that hold."""
         if table in ("findings", "runs") or self._horizon.conditions(TABLES[table]):
             return int(self.sql(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
-        return sum(self._limits_rows(self._runs[i], table) for i in self._visible)
+        if table not in self._counts:
+            self._counts[table] = sum(self._limits_rows(self._runs[i], table) for i in self._visible)
+        return self._counts[table]

@@ -37,7 +37,7 @@ def page(
     shown: dict[str, Any] = {
         "t": t, "lang": t.lang, "theme": visit.theme, "visit": visit, "viewer": visit.known, "csrf": visit.csrf,
         "here": here, "nav": _nav(visit), "ranged": ranged and visit.known is not None, "command": command,
-        "url": _url_here(visit), "now": visit.now, "presets": PRESETS, "path": visit.request.url.path,
+        "url": _url_here(visit), "now": visit.now, "presets": PRESETS, "path": _path_here(visit),
         "local": visit.tower.options.open, "date": lambda at: moment(at, visit),
         "ago": lambda at: ago(at, visit), "zone": visit.tower.config.timezone.key,
     }  # fmt: skip
@@ -100,9 +100,19 @@ def _url_here(visit: Visit) -> Any:
         query = {k: v for k, v in visit.request.query_params.multi_items() if k not in changes}
         query |= {k.rstrip("_"): str(v) for k, v in changes.items() if v is not None}
         query = {k: v for k, v in query.items() if k not in changes or changes[k] is not None}
-        return urls.with_query(visit.request.url.path, query)
+        return urls.with_query(_path_here(visit), query)
 
     return url
+
+
+def _path_here(visit: Visit) -> str:
+    """The path of this page as it stands in a link: encoded as it came, and never that of another host."""
+    scope = visit.request.scope
+    raw = scope.get("raw_path") or b""
+    path = raw.partition(b"?")[0].decode("ascii", "replace") if raw else ""
+    if not path.isascii() or not path.isprintable():
+        path = ""
+    return "/" + (path or urls.path(visit.request.url.path)).lstrip("/")
 
 
 def _remember(visit: Visit, out: Response) -> None:

@@ -11,6 +11,11 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def path(text: str) -> str:
+    """A text as a path: its slashes stay."""
+    return quote(text, safe="/")
+
+
 def query(words: Mapping[str, object]) -> str:
     """Words as a query, without the question mark; empty for none."""
     return urlencode({k: str(v) for k, v in words.items()})

@@ -39,6 +39,7 @@ def test_from_a_typed_pair_to_the_raw_line(browser: object, lake: Lake, state: S
         page.locator("#graph .node").nth(1).press("Enter")
         page.wait_for_function(f"document.querySelectorAll('#graph .node').length >= {before}")
         page.wait_for_selector("#graph .node.chosen")
+        page.locator("#timeline").scroll_into_view_if_needed()
         box = page.locator("#timeline svg.plot").bounding_box()
         page.mouse.move(box["x"] + 100, box["y"] + 60)
         page.mouse.down()

@@ -43,6 +43,7 @@ LISTED = 12
 _LEFT_OUT = ("run_id", "offset", "row", "source", "day", "document")
 """Columns that the row's link to its provenance says better."""
 _TIMES = ("ts", "first_seen", "last_seen", "time")
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 Text = Annotated[str, Form(max_length=api.LONGEST)]
 
 
@@ -255,6 +256,8 @@ def cell(table: str, column: str, row: dict[str, Any]) -> Cell | None:
         return Cell("time", datetime.fromisoformat(value))
     if isinstance(value, bool):
         return Cell("text", str(value).lower())
+    if column == "protocol" and value in _PROTOCOLS:
+        return Cell("text", _PROTOCOLS[value])
     if isinstance(value, int | float):
         return Cell("code" if column.endswith("port") or column in ("protocol", "id") else "number", value)
     if isinstance(value, list):

@@ -42,8 +42,8 @@ kinds.stack = (figure, box, data) => {
     });
   });
   const every = Math.max(1, Math.ceil(n / Math.max(1, Math.floor((wide - left) / 96))));
-  data.x.forEach((day, i) => { if (i % every === 0) plot.append(svg("text", { x: Math.min(left + room * i, wide - 72), y: high - 6 }, day)); });
-  const chosen = svg("rect", { class: "chosen", y: top, height: high - bottom - top, width: 0 });
+  data.x.forEach((day, i) => { if (i % every === 0) plot.append(n < 8 ? svg("text", { x: left + room * (i + 0.5), y: high - 6, "text-anchor": "middle" }, day) : svg("text", { x: Math.min(left + room * i, wide - 72), y: high - 6 }, day)); });
+  const chosen = svg("rect", { class: "brushing", y: top, height: high - bottom - top, width: 0 });
   plot.append(chosen);
   box.append(plot);
   const key = Object.assign(document.createElement("ul"), { className: "key" });
@@ -92,7 +92,8 @@ const SHAPES = [
   r => `M${-r * 0.55} ${-r}h${r * 1.1}l${r * 0.55} ${r}l${-r * 0.55} ${r}h${-r * 1.1}l${-r * 0.55} ${-r}z`,
   r => `M0 ${r * 1.15}L${r * 1.1} ${-r * 0.85}H${-r * 1.1}z`,
 ];
-const short = text => [...text].length > 26 ? `${[...text].slice(0, 14).join("")}…${[...text].slice(-9).join("")}` : text;
+const bare = text => text.replace(/^cpe:2\.3:/, "").replace(/(:\*)+$/, "").replace(/^https?:\/\//, "");
+const short = text => { const t = bare(text), c = [...t]; return c.length > 26 ? `${c.slice(0, 14).join("")}…${c.slice(-9).join("")}` : t; };
 
 class Graph {
   constructor(figure, data) {
@@ -174,7 +175,7 @@ class Graph {
       lines.append(e.line);
     }
     this.nodes.forEach((n, i) => {
-      const g = svg("g", { class: `node${i === this.chosen ? " chosen" : ""}${n.notes?.length ? " faint" : ""}`, tabindex: 0, role: "button", "aria-label": `${n.title} ${n.value}` });
+      const g = svg("g", { class: `node${i === this.chosen ? " chosen" : ""}${n.notes?.length ? " faint" : ""}`, tabindex: 0, role: "button", "aria-label": `${n.title} ${short(n.value)}${short(n.value) === n.value ? "" : `: ${n.value}`}` });
       g.append(svg("path", { d: SHAPES[GROUPS[n.kind] ?? 0](n.r), fill: i ? colour(GROUPS[n.kind] ?? 0) : css("--accent") }));
       g.append(svg("text", { y: n.r + 13, "text-anchor": "middle", class: i === this.chosen ? "strong" : "" }, short(n.value)));
       g.append(svg("title", {}, `${n.title}: ${n.value}`));
