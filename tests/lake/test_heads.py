@@ -38,6 +38,18 @@ def test_as_the_links(filled: Lake) -> None:
     assert not read[KEYS["192.0.2.1"]].stands_in("warnings")
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_read_in_parts_of_any_size(filled: Lake, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Rows of one key that stand on both sides of a cut count as one."""
+    read = Links(filled.snapshot()).common(list(KEYS.values()))
+    monkeypatch.setattr(heads, "STEP_ROWS", step)
+    filled.compact()
+    asked = Links(filled.snapshot())
+    assert asked._heads
+    assert all((head["key"][1:] > head["key"][:-1]).all() for head in asked._heads)
+    assert asked.common(list(KEYS.values())) == read
+
+
 def test_not_for_who_may_not_see_all(filled: Lake) -> None:
     filled.compact()
     asked = Links(filled.snapshot().restricted(tlp=Tlp.GREEN))

