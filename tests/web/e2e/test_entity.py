@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
+
 from noroshi.lake.handle import Lake
 from noroshi.lake.state import State
 from noroshi.web.render import entity_url
@@ -19,7 +21,11 @@ def drawn(page: object) -> None:
     page.wait_for_selector("#graph[data-ready] svg.plot .node")  # type: ignore[attr-defined]
 
 
-def test_an_attacker_looks(check_page: Callable[..., None]) -> None:
+def test_an_attacker_looks(check_page: Callable[..., None], address: str) -> None:
+    # The first question opens the lake, which on a busy machine takes longer than a browser waits.
+    assert httpx.get(
+        address + entity_url("ip", ATTACKER), headers={"accept": "text/html"}, timeout=60
+    ).is_success
     check_page(entity_url("ip", ATTACKER), "entity", act=drawn)
 
 
