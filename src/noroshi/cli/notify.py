@@ -13,7 +13,6 @@ from noroshi.cli.state import State, group, verb
 
 if TYPE_CHECKING:
     from noroshi.lake.state import State as Kept
-    from noroshi.share.notify.compose import Notice
     from noroshi.work.notify import Plan
 
 
@@ -65,7 +64,9 @@ def plan(state: State, channel: str | None, show: str | None, folder: Path | Non
         for notice in made.notices:
             write(folder, notice.id, notice.dated(now))
     if state.json:
-        out.emit(_document(made))
+        from noroshi.work.notify_told import document
+
+        out.emit(document(made))
     else:
         rows = [
             (n.id, n.operator.name, ", ".join(n.mails), len(n.items), n.tlp.label, n.subject)
@@ -113,34 +114,6 @@ def _show(made: Plan, show: str) -> int:
 def _named(made: Plan) -> str:
     shown = [f"{u.subject}{f' ({u.asn})' if u.asn else ''}" for u in made.unresolved[:5]]
     return ", ".join(shown) + (", ..." if len(made.unresolved) > 5 else "")
-
-
-def _document(made: Plan) -> dict[str, Any]:
-    return {
-        "channel": made.channel,
-        "notices": [_notice(n) for n in made.notices],
-        "held": [{"operator": h.operator, "items": h.items, "why": h.why} for h in made.held],
-        "told_before": made.told,
-        "unresolved": [{"kind": u.kind, "subject": u.subject, "asn": u.asn or None} for u in made.unresolved],
-        "opted_out": [{"kind": k, "subject": s, "opt_out": n} for k, s, n in made.opted_out],
-    }
-
-
-def _notice(n: Notice) -> dict[str, Any]:
-    from noroshi.model.finding import iso
-
-    return {
-        "id": n.id, "operator": n.operator.name, "mails": list(n.mails), "tlp": n.tlp.value, "subject": n.subject,
-        "lang": n.operator.lang, "size": len(n.body), "files": {name: len(data) for name, data in n.files.items()},
-        "items": [
-            {
-                "kind": i.kind, "subject": i.subject, "network": i.network, "confidence": i.confidence,
-                "tlp": i.tlp.value, "first_seen": iso(i.first_seen), "last_seen": iso(i.last_seen),
-                "findings": list(i.findings), "evidence_rows": len(i.rows), "round": i.round, "episode": i.episode,
-            }
-            for i in n.items
-        ],
-    }  # fmt: skip
 
 
 @verb("send", parent=command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -50,15 +50,15 @@ def list_(state: State) -> int:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
 def add(state: State, name: str, role: str, recipient: str, no_password: bool, password_stdin: bool) -> int:
     """Adds a user; asks for a password."""
-    from noroshi.lake.state.users import User
+    from noroshi.web.security import people
     from noroshi.web.security.names import checked
     from noroshi.work.gate import recipient as named
 
     kept = _kept(state)
-    to = named(recipient, kept)
+    named(recipient, kept), checked(name)  # before anybody types a password
     password = "" if no_password else _password(password_stdin)
-    kept.users.add(User(checked(name), role, to.name, password))
-    return _done(state, kept, name, "user added", f"Added {name}.")
+    user = people.add(kept, _who(), name, role, recipient, password)
+    return _done(state, user, name, f"Added {name}.")
 
 
 @verb("set", parent=command)
@@ -73,27 +73,24 @@ def set_(
     disabled: bool | None,
 ) -> int:  # fmt: skip
     """Changes a user."""
-    from noroshi.work.gate import recipient as named
+    from noroshi.web.security import people
 
     kept = _kept(state)
-    to = named(recipient, kept).name if recipient else None
     fresh = _password(password_stdin) if password or password_stdin else None
-    kept.users.change(name, role=role, recipient=to, password=fresh, disabled=disabled)
-    if fresh or disabled:
-        kept.sessions.end_all(name)
-    return _done(state, kept, name, "user changed", f"Changed {name}.")
+    user = people.change(
+        kept, _who(), name, role=role, recipient=recipient, password=fresh, disabled=disabled
+    )
+    return _done(state, user, name, f"Changed {name}.")
 
 
 @verb("remove", parent=command)
 @click.argument("name")
 def remove(state: State, name: str) -> int:
     """Takes a user away, with their sessions and keys."""
-    kept = _kept(state)
-    kept.users.remove(name)
-    kept.sessions.end_all(name)
-    for key in kept.tokens.of("user", name):
-        kept.tokens.revoke(key.id)
-    return _done(state, kept, name, "user removed", f"Removed {name}.")
+    from noroshi.web.security import people
+
+    people.remove(_kept(state), _who(), name)
+    return _done(state, None, name, f"Removed {name}.")
 
 
 @verb("key", parent=command)
@@ -108,6 +105,7 @@ def key(state: State, name: str, note: str, days: int | None, revoke: int | None
 
     from noroshi.model.errors import UsageError
     from noroshi.model.finding import iso
+    from noroshi.web.security import people
 
     kept = _kept(state)
     if kept.users.get(name) is None:
@@ -124,19 +122,15 @@ def key(state: State, name: str, note: str, days: int | None, revoke: int | None
                       [[v or "" for k, v in r.items() if k != "expires"] for r in rows])  # fmt: skip
         return 0
     if revoke is not None:
-        if revoke not in {k.id for k in keys}:
-            raise UsageError(
-                f"{name} has no key {revoke}", todo=f"`{state.typed(f'user key {name} --list')}` shows them."
-            )
-        kept.tokens.revoke(revoke)
-        _tell(kept, "key revoked", name=name, key=revoke)
+        people.revoke_key(
+            kept, _who(), name, revoke, f"`{state.typed(f'user key {name} --list')}` shows them."
+        )
         out.say(state, f"Key {revoke} has ended.")
         if state.json:
             out.emit({"revoked": revoke})
         return 0
     expires = datetime.now(UTC) + timedelta(days=days) if days else None
-    token, secret = kept.tokens.issue("user", name, note, expires)
-    _tell(kept, "key made", name=name, key=token.id)
+    token, secret = people.add_key(kept, _who(), name, note, expires)
     if state.json:
         out.emit({"id": token.id, "key": secret, "expires": iso(expires) if expires else None})
         return 0
@@ -159,20 +153,14 @@ def _password(from_stdin: bool) -> str:
     return hashed(str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)))
 
 
-def _done(state: State, kept: Kept, name: str, action: str, text: str) -> int:
-    user: User | None = kept.users.get(name)
-    _tell(kept, action, name=name, role=user.role if user else "", view=user.recipient if user else "")
+def _done(state: State, user: User | None, name: str, text: str) -> int:
     if state.json:
         out.emit(user.to_json() if user else {"removed": name})
     out.say(state, text)
     return 0
 
 
-def _tell(kept: Kept, action: str, **detail: Any) -> None:
-    import getpass
+def _who() -> str:
+    from noroshi.work.gate import actor
 
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):
-        who = "unknown"
-    kept.audit.tell(f"cli:{who}", action, **detail)
+    return actor()

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noroshi.model.errors import NoroshiError
+from noroshi.model.errors import LakeError, NoroshiError
 from noroshi.web.errors import NotFound, TooMany, problem
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Bench:
         self._queue: queue.SimpleQueue[tuple[Work, Do]] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._folder: Path | None = None
+        self._closed = False
 
     def begin(self, viewer: Viewer, kind: str, do: Do, **about: Any) -> Work:
         """Work that is done as soon as there is a thread for it. Raises TooMany."""
@@ -125,8 +126,9 @@ class Bench:
             return [w for w in reversed(self._works.values()) if w.owner == owner]
 
     def close(self) -> None:
-        """Removes all files."""
+        """Removes all files; what is not begun is not done, and nobody is told of what ends in between."""
         with self._lock:
+            self._closed = True
             self._works.clear()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -147,6 +149,8 @@ class Bench:
 
     def _place(self, work: Work) -> Path:
         with self._lock:
+            if self._closed:
+                raise LakeError("the server is ending", todo="Ask again when it is back.")
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="noroshi-work-"))  # for this user alone
             place = self._folder / work.id
@@ -156,6 +160,8 @@ class Bench:
     def _run(self) -> None:
         while True:
             work, do = self._queue.get()
+            if self._closed:
+                return
             work.begun, work.state = self._clock(), RUN
             try:
                 do(work, self._place(work))
@@ -165,6 +171,8 @@ class Bench:
                 work.problem = problem(e.what, where, e.todo)
                 work.ended, work.state = self._clock(), FAILED
             except Exception:
+                if self._closed:  # its folder is gone
+                    return
                 LOG.exception("a fault in Noroshi at %s", work.kind)
                 work.problem = problem(
                     "a fault in Noroshi", todo="The server's log says more; please report it."

@@ -91,7 +91,7 @@ class Tokens:
                 raise UsageError(f"there is no key {token_id}", todo="`noroshi recipient keys` shows them.")
             if row["revoked"] is None:
                 con.execute(update(_TOKENS).where(_TOKENS.c.id == token_id).values(revoked=now()))
-        return _token(row)
+            return _token(con.execute(select(_TOKENS).where(_TOKENS.c.id == token_id)).mappings().one())
 
     def of(self, owner_kind: str, owner: str) -> list[Token]:
         """The keys of one owner, oldest first, ended ones too."""

@@ -63,8 +63,9 @@ class ToSend(BaseModel):
     """Which notices of the plan are handed over."""
 
     only: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=500)] = Field(
-        [], description="Ids of the plan you looked at; empty for all that are due."
+        [], description="Ids of the plan you looked at."
     )
+    all: bool = Field(False, description="All that are due, whatever they are by then.")
     channel: Channel = ""
 
 
@@ -156,6 +157,10 @@ def get_planned(visit: AsSharer, notice: Id, channel: Channel = Asked) -> Respon
 @router.post("/notices/send", response_model=WorkModel, status_code=202, name="send_notices")
 def send_notices(visit: AsSharer, what: ToSend) -> Response:
     """Hands over what the plan shows, each notice once; only where the server is configured to."""
+    if bool(what.only) == what.all:
+        raise UsageError(
+            "say which notices: `only`, or `all`", where="only", todo="Take the ids from the plan."
+        )
     return accepted(sent(visit, what.only, what.channel))
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, Path
 from starlette.responses import RedirectResponse, Response
 
 from noroshi.lake.state.notices import PLANNED, SENT, STATES, UNCLEAR
-from noroshi.model.errors import NoroshiError
+from noroshi.model.errors import NoroshiError, UsageError
 from noroshi.web import render
 from noroshi.web.api import notices
 from noroshi.web.api.notices import Channel, Id
@@ -51,18 +51,23 @@ def text(visit: AsSharer, notice: Id, channel: Channel = "", save: bool = False)
     parsed = email.message_from_bytes(body, policy=email.policy.SMTP)
     assert isinstance(parsed, EmailMessage)
     words = parsed.get_body(("plain",))
-    files = [(p.get_filename() or "", str(p.get_content())) for p in parsed.iter_attachments()]
+    files = [
+        (p.get_filename() or "", str(p.get_content()).replace("\r\n", "\n"))
+        for p in parsed.iter_attachments()
+    ]
     return render.page(
         visit, "pages/notice.html", here="sharing", number=notice, headers_=list(parsed.items()), files=files,
-        words=words.get_content() if words else "", channel=channel, configured=notices.configured(visit),
+        words=words.get_content().replace("\r\n", "\n") if words else "", channel=channel,
         command=f"noroshi notify plan --show {notice}",
     )  # fmt: skip
 
 
 @router.post("/notices/send")
 def send(visit: AsSharer, only: Ids = None, channel: Channel = "") -> Response:
-    """Hands over the notices of the plan that were chosen, or all."""
-    return RedirectResponse(f"/works/{notices.sent(visit, only or [], channel).id}", 303)
+    """Hands over the notices of the plan that were chosen."""
+    if not only:
+        raise UsageError("no notice is chosen", todo="Go back and choose what is to be sent.")
+    return RedirectResponse(f"/works/{notices.sent(visit, only, channel).id}", 303)
 
 
 @router.post("/notices/{notice}/{what}")

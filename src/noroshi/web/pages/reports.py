@@ -35,7 +35,7 @@ def show(visit: AsViewer) -> Response:
 
 @router.post("/reports")
 def make(
-    visit: AsViewer, period: Text = "month", other: Text = "", langs: Langs = None,
+    visit: AsViewer, period: Text, other: Text = "", langs: Langs = None,
     recipient: Text = "",
 ) -> Response:  # fmt: skip
     """Begins a report."""
