@@ -128,7 +128,7 @@ class Graph {
   }
   size() {
     this.wide = Math.max(300, this.box.clientWidth || 600);
-    this.high = Math.min(640, Math.max(360, this.wide * 0.52, this.nodes.length * 9));
+    this.high = Math.min(680, Math.max(360, this.wide * 0.42 + this.nodes.length * 9));
   }
   // Forces: nodes push, edges pull, labels keep off each other; cooled step by step, then done.
   settle(rounds = ROUNDS) {
@@ -142,7 +142,7 @@ class Graph {
           const push = near * near * 1.1 / d2;
           let px = dx * push, py = dy * push * 0.8;
           const ox = (a.w + b.w) / 2 + 6 - Math.abs(dx), oy = 26 - Math.abs(dy);   // labels stand below: boxes that overlap move apart
-          if (ox > 0 && oy > 0) py += Math.sign(dy || 1) * oy * 4;
+          if (ox > 0 && oy > 0) { py += Math.sign(dy || 1) * oy * 4; px += Math.sign(dx || 1) * ox * 0.6; }
           fx[i] -= px; fy[i] -= py; fx[j] += px; fy[j] += py;
         }
       }
@@ -170,7 +170,7 @@ class Graph {
     const { wide, high } = this, plot = svg("svg", { class: "plot", viewBox: `${-wide / 2} ${-high / 2} ${wide} ${high}`, width: wide, height: high });
     const lines = svg("g"), dots = svg("g"), most = Math.max(...[...this.edges.values()].map(e => e.count), 1);
     for (const e of this.edges.values()) {
-      e.line = svg("path", { class: "edge", "stroke-width": (0.6 + 2.4 * Math.log1p(e.count) / Math.log1p(most)).toFixed(2) });
+      e.line = svg("path", { class: "edge", "stroke-width": (0.6 + 2.4 * Math.log1p(e.count) / Math.log1p(Math.max(most, 10))).toFixed(2) });
       e.line.append(svg("title", {}, `${this.nodes[e.i].value} – ${this.nodes[e.j].value}: ${number(e.count)} ${this.figure.dataset.rows}`));
       lines.append(e.line);
     }
