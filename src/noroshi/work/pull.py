@@ -226,7 +226,8 @@ class _Pull:
         if result.known:
             return
         if not result.run_id:
-            raise LakeError("what was pulled could not be stored", where=origin)
+            raise LakeError("what was pulled could not be stored", where=origin,
+                            todo="Check the disk; it is pulled again at the next time.")  # fmt: skip
         self.done.runs += 1
         self.done.rows += sum(result.tables.values())
         if result.problem:

@@ -254,7 +254,7 @@ def asked(
             todo="Ask with POST, or by the keyed hash (hmac:...).",
         )  # fmt: skip
     if "\0" in value:
-        raise UsageError("a value holds no NUL", where="value")
+        raise UsageError("a value holds no NUL", where="value", todo="Leave it out.")
     answer = pivots.ask(
         value, kind or None, since=moment(since) if since else None, until=moment(until) if until else None,
         rows=rows,

@@ -75,7 +75,7 @@ def setup(visit: Anybody, token: Text, name: Text, password: Text, again: Text) 
     _check_token(visit, token)
     try:
         if password != again:
-            raise UsageError(visit.words("signin.different"))
+            raise UsageError(visit.words("signin.different"), todo=visit.words("signin.different.todo"))
         user = User(names.checked(name), "admin", "own", passwords.hashed(password))
         visit.tower.state.users.add(user, only_first=True)
     except UsageError as e:
