@@ -175,7 +175,7 @@ class Snapshot:
             where = self._where(name)
             views[name] = f"FROM ({scan(table, files)}){where}" if where else scan(table, files)
         views |= self._finding_views(views.pop("findings"))
-        rows = [t.row() for r in self._runs.values() if (t := self._told(r))]
+        rows = [t.row() for t in self._told_of.values() if t]
         return Locked(
             self._lake.temporary, views, allowed,
             {"runs": pa.Table.from_pylist(rows, schema=TABLES["runs"].arrow())},
@@ -205,7 +205,12 @@ class Snapshot:
         """Under a limit by marking, the runs of which something is told; None without: findings name no others."""
         if self._limits.tlp is None:
             return None
-        return frozenset(i for i in self._visible if self._told(self._runs[i]) is not None)
+        return frozenset(i for i in self._visible if self._told_of[i] is not None)
+
+    @cached_property
+    def _told_of(self) -> dict[str, RunInfo | None]:
+        """What may be told of each run, worked out once: with hundreds of runs it costs as much as a question."""
+        return {i: self._told(r) for i, r in self._runs.items()}
 
     def _told(self, run: RunInfo) -> RunInfo | None:
         """What may be told of a run: all, or under a limit only what its visible rows tell; None for nothing.
@@ -215,7 +220,8 @@ class Snapshot:
         """
         if self._limits.tlp in (None, Tlp.RED):
             return run
-        tables = {n: self._limits_rows(run, n) for n in TABLES}
+        named = run.counts.get("tables", {}).keys() | run.counts.get("tlp", {}).keys()
+        tables = {n: self._limits_rows(run, n) for n in TABLES if n in named}
         tables = {n: count for n, count in tables.items() if count}
         if not tables:
             return None
@@ -332,7 +338,7 @@ class Snapshot:
 
     def runs(self) -> list[RunInfo]:
         """Visible runs, in the order they were closed."""
-        told = [t for i in self._visible if (t := self._told(self._runs[i]))]
+        told = [t for i in self._visible if (t := self._told_of[i])]
         return sorted(told, key=lambda r: (r.at, r.run_id))
 
     def days(self, table: str) -> list[date]:

@@ -30,7 +30,7 @@ CursorParam = Query(
 def make(visit: Visit, position: Sequence[Any]) -> str:
     """A cursor for the row after `position` (JSON types) of this question."""
     body = msgspec.json.encode(list(position))
-    return base64.urlsafe_b64encode(_cipher(visit).encrypt(body, [_question(visit)])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_cipher(visit).encrypt(body, [question(visit)])).decode().rstrip("=")
 
 
 def read(visit: Visit, cursor: str) -> list[Any] | None:
@@ -43,7 +43,7 @@ def read(visit: Visit, cursor: str) -> list[Any] | None:
 
     try:
         raw = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        return list(msgspec.json.decode(_cipher(visit).decrypt(raw, [_question(visit)])))
+        return list(msgspec.json.decode(_cipher(visit).decrypt(raw, [question(visit)])))
     except (ValueError, UnicodeError, InvalidTag):
         raise wrong from None
 
@@ -61,7 +61,8 @@ def cut(
     return page, make(visit, key(page[-1])) if more and page else ""
 
 
-def _question(visit: Visit) -> bytes:
+def question(visit: Visit) -> bytes:
+    """What is asked, without what only says how it is shown; cursors hold for one question."""
     words = visit.request.query_params.multi_items()
     asked = sorted((k, v) for k, v in words if k not in _NOT_THE_QUESTION)
     return msgspec.json.encode([visit.request.url.path, visit.viewer.recipient.name, asked])

@@ -38,6 +38,10 @@ KEPT_BYTES = 64 << 20
 """Answers kept of one moment and recipient."""
 KEPT_ONE = 4 << 20
 """The longest answer that is kept."""
+CARRIED = 16
+"""Recipients whose findings are carried to the next moment: ten thousand of them are 20 MB."""
+KEPT_THINGS = 200
+"""What pages worked out for one moment and recipient, of those that come in many ways (`recall`)."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,39 @@ class KeptView(View):
         ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Carried:
+    """Findings one recipient saw at a moment, and what they were read from: at the next moment they are the same
+    unless one of these has changed, and to read them costs a second for each ten thousand."""
+
+    files: tuple[str, ...]
+    runs: frozenset[str] | None
+    newest: datetime | None
+    telescopes: object
+    findings: list[Finding]
+
+    @classmethod
+    def of(cls, view: KeptView) -> _Carried | None:
+        """None when they were not read."""
+        found = view.kept.get("all")
+        if found is None:
+            return None
+        shot = view.shot
+        newest = max((r.at for r in shot.runs()), default=None)
+        return cls(tuple(shot.files("findings")), shot.told_runs, newest, view.telescopes, found)
+
+    def holds(self, view: KeptView) -> bool:
+        """True when nothing has come but runs closed later, of which no finding stored before can tell."""
+        shot = view.shot
+        if tuple(shot.files("findings")) != self.files or view.telescopes != self.telescopes:
+            return False
+        if shot.told_runs is None or self.runs is None:
+            return shot.told_runs is self.runs
+        fresh = shot.told_runs - self.runs
+        later = {r.run_id for r in shot.runs() if self.newest is None or r.at > self.newest}
+        return self.runs <= shot.told_runs and fresh <= later
+
+
 @dataclass
 class Seen:
     """What one recipient sees of one moment; shared by all who have that view."""
@@ -93,6 +130,7 @@ class Seen:
     _answers: OrderedDict[tuple[str, ...], Answer] = field(default_factory=OrderedDict)
     _kept: int = 0
     _things: dict[str, object] = field(default_factory=dict)
+    _many: OrderedDict[tuple[object, ...], object] = field(default_factory=OrderedDict)
     _making: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -148,6 +186,28 @@ class Seen:
                 self._making.pop(("once", key), None)
             return cast("T", self._things[key])
 
+    def recall(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """The same for what also depends on the question, which `key` says in full; the KEPT_THINGS last asked for."""
+        with self._lock:
+            if key in self._many:
+                self._many.move_to_end(key)
+                return cast("T", self._many[key])
+            making = self._making.setdefault(("recall", *map(str, key)), threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._many:
+                    return cast("T", self._many[key])
+            try:
+                made = make()
+                with self._lock:
+                    self._many[key] = made
+                    while len(self._many) > KEPT_THINGS:
+                        self._many.popitem(last=False)
+                return made
+            finally:
+                with self._lock:
+                    self._making.pop(("recall", *map(str, key)), None)
+
     def remember(self, key: tuple[str, ...], make: Callable[[], Answer]) -> Answer:
         """The answer to a question at this moment, made once."""
         with self._lock:
@@ -188,6 +248,7 @@ class Reader:
         self._known: tuple[int, ...] = (-1,)
         self._shot: Snapshot | None = None
         self._seen: dict[Recipient, Seen] = {}
+        self._carried: dict[Recipient, _Carried] = {}
         self.generation = 0
         """Counts the snapshots taken: two equal numbers are one moment."""
         self._lock, self._looking = threading.Lock(), threading.Lock()
@@ -224,7 +285,14 @@ class Reader:
                 self._looked = self._clock()  # what there was is still right; it is tried again in a second
                 return
             with self._lock:
+                before = dict(self._seen)
+            read = (
+                (to, _Carried.of(seen.view)) for to, seen in before.items() if isinstance(seen.view, KeptView)
+            )
+            carried = self._carried | {to: one for to, one in read if one is not None}
+            with self._lock:
                 self._shot, self._seen = shot, {}
+                self._carried = dict(list(carried.items())[-CARRIED:])
                 self.generation += 1
             fresh = max(found) > time.time_ns() - _TICK_NS
             self._known = (-1,) if fresh else found
@@ -241,6 +309,9 @@ class Reader:
             view = open_view(self.lake, self.config, to, shot=shot)
             view.shot.patience = self.seconds
             view = KeptView(**{one.name: getattr(view, one.name) for one in fields(View)})
+            carried = self._carried.get(to)
+            if carried and carried.holds(view):
+                view.kept["all"] = carried.findings
             made = Seen(view, self.config)
             with self._lock:
                 found = self._seen.setdefault(to, made) if shot is self._shot else made

@@ -33,9 +33,11 @@ RISE_LEAST = 100
 def show(visit: AsViewer, by: str = "port") -> Response:
     """The page; by: what the lines of the first picture are."""
     span = visit.span
-    ports = changed(visit, SHOWN)
-    total = traffic.over_time(visit.shot, span.start, span.end, by="", top=1, step_s=_step(span.seconds))
-    sources = unique_sources(visit.shot, "flows", span.start, span.end)
+    ports, total, sources = visit.seen.recall(("darknet", span.start, span.end), lambda: (
+        changed(visit, SHOWN),
+        traffic.over_time(visit.shot, span.start, span.end, by="", top=1, step_s=_step(span.seconds)),
+        unique_sources(visit.shot, "flows", span.start, span.end),
+    ))  # fmt: skip
     found = _findings(visit)
     return render.page(
         visit, "pages/darknet.html", here="darknet", ranged=True, by=by if by in BY else "port", choices=BY,
@@ -108,4 +110,6 @@ def talkers(visit: AsViewer, port: int = -1) -> Response:
     """The sources that sent most, as a part: it reads the rows, which may take longer than the rest."""
     from noroshi.web.api.traffic import most
 
-    return render.part(visit, "parts/talkers.html", talkers=most(visit, port), port=port)
+    key = ("darknet.talkers", visit.span.start, visit.span.end, port)
+    found = visit.seen.recall(key, lambda: most(visit, port))
+    return render.part(visit, "parts/talkers.html", talkers=found, port=port)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from noroshi.ask import exposure
 from noroshi.model import address
-from noroshi.web import render, urls
+from noroshi.web import paging, render, urls
 from noroshi.web.api import services as api
 from noroshi.web.routes import Page
 from noroshi.web.viewer import AsViewer
@@ -31,10 +31,14 @@ MORE = ("service", "version", "device", "country", "org", "asn", "scanner")
 def show(visit: AsViewer, only: api.Filters, by: str = "port", cursor: str = "") -> Response:
     """The page; by: what the bars are; the filters hold for all of it."""
     by = by if by in BY else "port"
-    found = api.grouped(visit, by, only, BARS)
-    rows, after = api.page_of(visit, only, cursor, SHOWN)
-    judged = api.judged(visit)
     span = visit.span
+    asked_for = (span.start, span.end, *sorted((k, str(v)) for k, v in only.items()))
+    found = visit.seen.recall(("exposure", by, *asked_for), lambda: api.grouped(visit, by, only, BARS))
+    rows, after = visit.seen.recall(
+        ("exposure.rows", paging.question(visit), cursor, *asked_for),
+        lambda: api.page_of(visit, only, cursor, SHOWN),
+    )
+    judged = api.judged(visit)
     asked = {k: v for k in ("range", "from", "to") if (v := visit.request.query_params.get(k))}
     held = span.query() or {"from": render.iso(span.start), "to": render.iso(span.end)}
     return render.page(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from noroshi.ask import decoys
 from noroshi.model import observable
 from noroshi.model.errors import UsageError
-from noroshi.web import render, urls
+from noroshi.web import paging, render, urls
 from noroshi.web.api import decoys as api
 from noroshi.web.errors import NotFound
 from noroshi.web.routes import Page
@@ -32,8 +32,12 @@ KINDS = {"source": "ip", "url": "url", "sha256": "sha256", "hassh": "hassh", "ja
 def show(visit: AsViewer, busy: bool = False, what: str = "", cursor: str = "") -> Response:
     """The page; busy: only visits that were let in or typed something; what: one ranking at length."""
     span = visit.span
-    totals = decoys.totals(visit.shot, span.start, span.end)
-    rows, after = api.page_of(visit, busy, cursor, SHOWN)
+    key = (span.start, span.end)
+    totals = visit.seen.recall(("honeypots", *key), lambda: decoys.totals(visit.shot, span.start, span.end))
+    rows, after = visit.seen.recall(
+        ("honeypots.rows", paging.question(visit), cursor, *key, busy),
+        lambda: api.page_of(visit, busy, cursor, SHOWN),
+    )
     ranks = [w for w in RANKS if w not in decoys.SECRET or visit.viewer.may(api.SECRETS)]
     held = span.query() or {"from": render.iso(span.start), "to": render.iso(span.end)}
     some = totals.sessions or totals.logins or totals.commands
@@ -58,7 +62,11 @@ def _command(start: datetime, end: datetime) -> str:
 @router.get("/honeypots/top")
 def top(visit: AsViewer, what: str = api.What, limit: int = Query(FEW, ge=1, le=MANY)) -> Response:
     """One ranking, as a part: each reads rows, which may take longer than the rest of the page."""
-    rows = api.ranked(visit, what, limit)
+    span = visit.span
+    rows = visit.seen.recall(
+        ("honeypots.top", span.start, span.end, what, limit, visit.viewer.may(api.SECRETS)),
+        lambda: api.ranked(visit, what, limit),
+    )
     return render.part(visit, "parts/honeypots-top.html", rows=rows, what=what, kind=KINDS.get(what, ""))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,6 +15,9 @@ from noroshi.web.api.traffic import LIVE, changed, newest_hour
 from noroshi.web.routes import Page
 from noroshi.web.viewer import AsViewer, Visit
 
+if TYPE_CHECKING:
+    from noroshi.model.finding import Finding
+
 router = APIRouter()
 PAGE = Page("now", "/now")
 PORTS, FINDINGS = 8, 12
@@ -23,13 +27,13 @@ DAY = timedelta(days=1)
 @router.get("/now")
 def show(visit: AsViewer, part: str = "") -> Response:
     """The page; part=figures and part=findings give what follows new data."""
-    held = traffic.extent(visit.shot)
+    held = visit.seen.once("now.extent", lambda: traffic.extent(visit.shot))
     known: dict[str, Any] = {"held": held, "live": bool(held and visit.now - held[1] < LIVE)}
     if part == "findings":
         return render.part(visit, "parts/now-findings.html", **known, **_findings(visit))
     if part == "figures":
         return render.part(visit, "parts/now-figures.html", **known, **_figures(visit, held))
-    start, end = newest_hour(visit)
+    start, end = visit.seen.once("now.hour", lambda: newest_hour(visit))
     return render.page(
         visit, "pages/now.html", here="now", command="noroshi findings --since 1d", **known, **_findings(visit),
         **_figures(visit, held), replay_start=start, replay_end=end, runs=len(visit.view.shot.runs()),
@@ -38,17 +42,26 @@ def show(visit: AsViewer, part: str = "") -> Response:
 
 def _findings(visit: Visit) -> dict[str, Any]:
     """The newest findings by when they were stored, and how many of the last day."""
-    found = sorted(
+    found = visit.seen.once("now.findings", lambda: _newest(visit))
+    fresh = takewhile(lambda f: visit.now - (f.modified or f.last_seen) < DAY, found)
+    return {"findings": found[:FINDINGS], "n_fresh": sum(1 for _ in fresh), "n_findings": len(found)}
+
+
+def _newest(visit: Visit) -> list[Finding]:
+    """All, the newest first."""
+    return sorted(
         visit.view.findings(wanted=False),
         key=lambda f: (f.modified or f.last_seen, f.last_seen, f.id),
         reverse=True,
     )
-    fresh = [f for f in found if visit.now - (f.modified or f.last_seen) < DAY]
-    return {"findings": found[:FINDINGS], "n_fresh": len(fresh), "n_findings": len(found)}
 
 
 def _figures(visit: Visit, held: tuple[datetime, datetime] | None) -> dict[str, Any]:
-    """Counters of the newest day with packets, beside the day before."""
+    """Counters of the newest day with packets, beside the day before; of this moment, whenever it is looked at."""
+    return visit.seen.once("now.figures", lambda: _counted(visit, held))
+
+
+def _counted(visit: Visit, held: tuple[datetime, datetime] | None) -> dict[str, Any]:
     from noroshi.ask.rollups import unique_sources
 
     if held is None:
