@@ -227,6 +227,7 @@ def test_the_search_finds_pages(client: TestClient, lake: Lake) -> None:
         ("64511", "/entity/asn/AS64511"),
         ("2001:db8::1", "/entity/ip/2001%3Adb8%3A%3A1"),
         ("logins:abcdef012345:17", "/why/logins%3Aabcdef012345%3A17"),
+        ("a0059763134574f6:9612", "/why/a0059763134574f6%3A9612"),
         (finding.id, f"/findings/{finding.id}"),
         (stored, entity_url("credential", lake.credential(*stored.split(":", 1)))),
     ):  # fmt: skip

@@ -27,7 +27,7 @@ SECONDS = 4.0
 """How long texts are looked through: somebody waits."""
 LISTED = 50
 _LABELS = ("malware", "actor")
-_ROW = re.compile(r"[a-z]+:[0-9a-f]{6,64}:\d{1,18}|[0-9a-f]{6,32}:\d{6,18}", re.IGNORECASE)
+_ROW = re.compile(r"[a-z]+:[0-9a-f]{6,64}:\d{1,18}|[0-9a-f]{12,32}:\d{1,18}", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{7,63}", re.IGNORECASE)
 _PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s:/]+):(?P<port>\d{1,5})", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,10}")
