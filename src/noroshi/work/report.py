@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from noroshi.config import Config
     from noroshi.lake.handle import Lake
     from noroshi.lake.snapshot import Snapshot
+    from noroshi.share.anonymise.mask import Mask
+    from noroshi.share.gate import View
+    from noroshi.share.report.data import Ranked, ReportData
     from noroshi.share.report.period import Period
 
 
@@ -39,20 +43,36 @@ def report(
     is shown which addresses it watches. who: for the audit log. Raises NothingToReport when there is nothing to
     report, UsageError when `period` is none.
     """
-    from noroshi.share.report.collect import build, newest
-    from noroshi.share.report.period import parse
     from noroshi.share.report.write import write
 
     state, moment = state or State(lake.path), now or datetime.now(UTC)
     view = open_view(lake, config, named(recipient, state), now=moment, machine=not who.startswith("cli:"))
-    query = view.shot
-    shown = view.findings()
+    data = gathered(view, config, period)
+    exported(state, who, view, "report", len(view.findings()), path=str(folder),
+             period=data.period.label)  # fmt: skip
+    files: list[Path] = []
+    for n, lang in enumerate(dict.fromkeys(langs)):
+        # The JSON has no language and is written once.
+        files += write(data, folder, lang, ("html", "md", "json") if n == 0 else ("html", "md"))
+    return sorted(files, key=lambda f: f.suffix != ".html")
+
+
+def gathered(view: View, config: Config, period: str = "") -> ReportData:
+    """The figures of `period` as a view has them. Raises NothingToReport, UsageError, ConfigError.
+
+    What is counted is what may be seen, values not yet masked, or the counts would be wrong; every text that is
+    printed beside a count is masked.
+    """
+    from noroshi.share.report.collect import build, newest
+    from noroshi.share.report.period import parse
+
+    query, shown = view.shot, view.findings()
     # Without captures the report is on what was found in other evidence.
     at = newest(query) or max((f.last_seen for f in shown), default=None)
     if at is None:
         raise NothingToReport(
             "there is nothing to report on: no capture is stored, and nothing was found in anything else",
-            where=str(lake.path),
+            where=str(config.path or ""),
             todo="Store something (noroshi ingest FILE), then judge it: noroshi analyse",
         )
     span = parse(period or "month", at, config.timezone)
@@ -60,15 +80,28 @@ def report(
         query, view.counted(), scopes(query, span, config), span,
         now=view.now, shown=shown, telescopes=config.telescopes, own=config.own,
         country=_table(config, config.context.country), network=_table(config, config.context.network),
-        timezone=config.timezone.key, reveal=not view.outside,
+        timezone=config.timezone.key, reveal=not view.outside and view.plain,
     )  # fmt: skip
-    exported(state, who, view, "report", len(shown), path=str(folder),
-             period=span.label)  # fmt: skip
-    files: list[Path] = []
-    for n, lang in enumerate(dict.fromkeys(langs)):
-        # The JSON has no language and is written once.
-        files += write(data, folder, lang, ("html", "md", "json") if n == 0 else ("html", "md"))
-    return sorted(files, key=lambda f: f.suffix != ".html")
+    return data if view.plain else _masked(data, view.mask)
+
+
+def _masked(data: ReportData, mask: Mask) -> ReportData:
+    """The figures with the texts of stored rows masked: names of tools and classes, organisations, why rows were
+    rejected. Findings are masked already; telescopes, whose names say where they are, have numbers."""
+
+    def ranked(rows: Sequence[Ranked]) -> tuple[Ranked, ...]:
+        return tuple(replace(r, key=mask.text(r.key) or "") for r in rows)
+
+    survey = data.investigation
+    numbers = {t.name: f"telescope {n}" for n, t in enumerate(data.telescopes, 1)}
+    why = tuple(replace(r, reason=mask.text(r.reason) or "") for r in data.rejects)
+    return replace(
+        data, telescopes=tuple(replace(t, name=numbers[t.name]) for t in data.telescopes),
+        gaps=tuple(replace(g, telescope=numbers.get(g.telescope, ""), reason=mask.text(g.reason) or "")
+                   for g in data.gaps),
+        rejects=why, tools=ranked(data.tools), classes=ranked(data.classes),
+        investigation=survey and replace(survey, organisations=ranked(survey.organisations)),
+    )  # fmt: skip
 
 
 def scopes(query: Snapshot, period: Period, config: Config) -> list[Scope]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from noroshi.config import Config
 from noroshi.lake.render import to_text
 from noroshi.model.tables import TABLES
 from noroshi.share.gate import View
@@ -73,4 +74,62 @@ def tables(view: View) -> bytes:
     return b"\n".join([plain.as_csv(found), plain.as_lines(found), *reports])
 
 
-WAYS: dict[str, Way] = {w.__name__: w for w in (rows, chosen, findings, objects, stix, emitted, misp, tables)}
+def blocklists(view: View) -> bytes:
+    """What a firewall is given."""
+    from datetime import timedelta
+
+    from noroshi.share.blocklist import formats
+    from noroshi.share.blocklist.select import Terms, choose
+
+    chosen = choose(view, Terms(floor=0, longest=timedelta(days=4000)))
+    return b"".join(
+        (formats.nftables(chosen, view.now), formats.rpz(chosen, view.now), formats.plain(chosen))
+    ) + _json(sorted(chosen.left_out))
+
+
+def taxii(view: View) -> bytes:
+    """What a collection holds, with its manifest."""
+    import tempfile
+    from pathlib import Path
+
+    from noroshi.share.taxii import append, filters, schema, store, times
+    from noroshi.work.publish import _emitted
+
+    parts: list[bytes] = []
+    asked = filters.parse([("limit", "500"), ("match[version]", "all")])
+    for sort in ("findings", "intelligence"):
+        with tempfile.TemporaryDirectory() as folder, schema.writing(Path(folder) / "log") as con:
+            entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(view, sort))
+            append.publish(con, entries, times.micros(view.now))
+            after, more = None, True
+            while more:
+                page = store.page(con, asked, after)
+                parts += [
+                    *store.bodies(con, page.seqs),
+                    *store.encoded(store.manifest(store.rows(con, page.seqs))),
+                ]
+                after, more = page.seqs[-1] if page.seqs else None, page.more
+    return b"\n".join(parts)
+
+
+def report(view: View) -> bytes:
+    """The report of a year: figures and pages in both languages."""
+    from datetime import UTC
+
+    from noroshi.share.report import compose, html, markdown
+    from noroshi.share.report.data import to_json
+    from noroshi.share.report.words import words
+    from noroshi.work.report import gathered
+
+    data = gathered(view, CONFIG[0], "2026")
+    pages = [compose.view(data, words(lang, UTC, "UTC")) for lang in ("en", "ja")]
+    return _json(to_json(data)) + "".join(html.render(p) + markdown.render(p) for p in pages).encode()
+
+
+CONFIG: list[Config] = []
+"""The configuration of the lake tried, put here by the test."""
+
+WAYS: dict[str, Way] = {
+    w.__name__: w
+    for w in (rows, chosen, findings, objects, stix, emitted, misp, tables, blocklists, taxii, report)
+}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import random
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from noroshi.lake.render import to_text
 from noroshi.model.errors import NoroshiError
 from noroshi.model.observable import canonical, key64
 from noroshi.model.tables import TABLES
+from noroshi.model.tlp import Tlp
 from noroshi.share.gate import View
 from tests.share.interference.lakes import ABSENT, FILLED, NOON, POOL
+from tests.share.interference.server import API, PAGES, Known, Server, answered, filled
 
 KINDS = tuple(k for k in POOL if k != "domain")
 
@@ -37,13 +41,16 @@ class Question:
     value: str
     day: int
     limit: int
+    number: int
+    """Of what there are many: findings, runs, cases; hidden ones among them."""
 
     @classmethod
     def drawn(cls, draw: random.Random) -> Question:
         """One of many."""
         kind = draw.choice(sorted(POOL))
         value = draw.choice(POOL[kind]) if draw.random() < 0.85 else ABSENT.get(kind, POOL[kind][0])
-        return cls(draw.choice(FILLED), kind, value, draw.randint(0, 3), draw.choice((1, 2, 3, 10, 50)))
+        limit, number = draw.choice((1, 2, 3, 10, 50)), draw.randrange(60)
+        return cls(draw.choice(FILLED), kind, value, draw.randint(0, 3), limit, number)
 
 
 @dataclass
@@ -54,6 +61,9 @@ class Side:
     config: Config
     view: View
     pivots: Pivots
+    known: Known
+    server: Server
+    loop: asyncio.AbstractEventLoop
 
 
 Way = Callable[[Side, Question], bytes]
@@ -186,10 +196,12 @@ def emitted(side: Side, ask: Question) -> bytes:
 
 
 def report(side: Side, ask: Question) -> bytes:
-    """The report's figures."""
+    """The report: its figures and its page."""
+    from noroshi.share.report import compose, html
     from noroshi.share.report.collect import build, newest
     from noroshi.share.report.data import to_json
     from noroshi.share.report.period import parse
+    from noroshi.share.report.words import words
     from noroshi.work.report import scopes
 
     view, config = side.view, side.config
@@ -201,7 +213,8 @@ def report(side: Side, ask: Question) -> bytes:
         view.shot, view.counted(), scopes(view.shot, span, config), span, now=view.now, shown=view.findings(),
         telescopes=config.telescopes, own=config.own, reveal=not view.outside,
     )  # fmt: skip
-    return _json(to_json(data))
+    w = words(("en", "ja")[ask.limit % 2], config.timezone, "UTC")
+    return _json(to_json(data)) + html.render(compose.view(data, w)).encode()
 
 
 def errors(side: Side, ask: Question) -> bytes:
@@ -293,36 +306,69 @@ def taxii_pages(side: Side, ask: Question) -> bytes:
     return b"".join(parts)
 
 
-def lines(side: Side, ask: Question) -> bytes:
-    """Findings as CSV and JSON lines, in our columns and in Shadowserver's."""
-    from noroshi.share.rows import plain, shadowserver
+def taxii_again(side: Side, ask: Question) -> bytes:
+    """A collection published twice, the second time with less or more in it: revisions, and their order."""
+    from noroshi.share.taxii import append, schema, times
+    from noroshi.work.publish import _emitted
 
-    found = side.view.findings()
-    parts = [repr(file).encode() for file in shadowserver.files(found, lines=ask.day > 1)]
-    return b"".join([plain.as_csv(found), plain.as_lines(found), *parts])
+    less = replace(side.view, recipient=replace(side.view.recipient, kinds=("scanner", "watch-hit")))
+    views = (less, side.view) if ask.day % 2 else (side.view, less)
+    parts: list[Any] = []
+    with tempfile.TemporaryDirectory() as folder, schema.writing(Path(folder) / "log") as con:
+        for n, view in enumerate(views):
+            entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(view, "findings"))
+            at = times.micros(view.now + timedelta(hours=n))
+            parts.append(str(append.publish(con, entries, at)))
+        parts.append(con.execute("SELECT * FROM log ORDER BY seq").fetchall())
+    return _json(parts)
+
+
+def notices(side: Side, ask: Question) -> bytes:
+    """Notices to operators who may be told what this recipient may be told."""
+    from noroshi.config import NotifyEntry
+    from noroshi.work.notify import plan
+
+    ceiling = side.view.recipient.ceiling
+    if ceiling.rank > Tlp.AMBER.rank:
+        return b""  # nobody outside is ever told so much
+    entry = NotifyEntry(
+        sender="abuse@example.org", contact="us", tlp=ceiling.value, window_days=30, min_confidence=ask.limit
+    )
+    config = copy.copy(side.config)
+    config.notify = entry
+    found = plan(side.lake, config, side.server.state, now=side.view.now, channel="folder")
+    told = [(n.id, str(n.operator), n.mails, n.body.decode(errors="replace")) for n in found.notices]
+    return _json([told, found.held, found.unresolved, found.opted_out, found.told])
+
+
+def _of_api(name: str) -> Way:
+    def way(side: Side, ask: Question) -> bytes:
+        return answered(side.server, side.loop, side.view.recipient.name, filled(API[name], ask, side.known))
+
+    return way
+
+
+def _of_page(name: str) -> Way:
+    def way(side: Side, ask: Question) -> bytes:
+        path = filled(PAGES[name], ask, side.known)
+        return answered(side.server, side.loop, side.view.recipient.name, path, "text/html")
+
+    return way
 
 
 WAYS: dict[str, Way] = {
     w.__name__: w
     for w in (
         findings, told, rows, objects, counts, runs, rejects, pivot, guessed, common, links, top, sums, point, stix,
-        emitted, report, errors, misp, blocklist, tables, taxii, taxii_pages, lines,
+        emitted, report, errors, misp, blocklist, tables, taxii, taxii_pages, taxii_again, notices,
     )
 }  # fmt: skip
+WAYS |= {f"api {name}": _of_api(name) for name in API} | {f"page {name}": _of_page(name) for name in PAGES}
 
-SELDOM = frozenset(
-    {
-        "runs",
-        "rejects",
-        "sums",
-        "common",
-        "stix",
-        "emitted",
-        "report",
-        "misp",
-        "taxii",
-        "taxii_pages",
-        "objects",
-    }
+ALL = ("point", "links", "api run", "point", "rows", "api rows-of-run", "api finding", "point", "links", "api rows",
+       "counts", "point", "api host", "point", "links", "api case", "point")  # fmt: skip
+"""What costs little and has many parameters: asked again and again, of every recipient."""
+OF_SHOT = frozenset(
+    {"told", "counts", "runs", "rejects", "common", "links", "top", "sums", "point", "notices"}
 )
-"""Ways with few parameters, or slow ones: asked once where others are asked many times."""
+"""Ways of which a recipient's ceiling decides everything."""
