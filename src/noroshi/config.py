@@ -407,7 +407,7 @@ def check_pull(e: JobEntry, place: str) -> None:
     if not e.kind:
         raise ConfigError("lacks kind", where=place, todo='Write kind = "taxii" or kind = "misp-feed".')
     if not re.fullmatch(r"https?://[^\s@]+", e.url):
-        todo = "Write url = \"https://host/path\"; names and passwords stand in environment variables."
+        todo = 'Write url = "https://host/path"; names and passwords stand in environment variables.'
         raise ConfigError(f"{e.url!r} is no web address", where=place, todo=todo)
     if bool(e.user_env) != bool(e.password_env):
         raise ConfigError("names one of user_env and password_env", where=place, todo="Name both or neither.")

@@ -302,7 +302,12 @@ def test_returned_holds_until_the_address_is_mended(
     loaded(lake, tmp_path, "network,name,mail\n198.51.100.0/24,Example ISP,new@isp.example\n")
     (notice,) = plan(lake, config, state, now=now).notices
     assert notice.mails == ("new@isp.example",)
-    assert {i.subject for i in notice.items} == {BOT, BROKEN, VICTIM, "198.51.100.50"}  # nobody was told of them
+    assert {i.subject for i in notice.items} == {
+        BOT,
+        BROKEN,
+        VICTIM,
+        "198.51.100.50",
+    }  # nobody was told of them
     assert "Reminder" not in notice.subject
 
 

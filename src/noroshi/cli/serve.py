@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="A proxy that ends TLS and asks from there: what it says of clients is believed.",
 )
 @click.option("--name", "names", multiple=True, metavar="HOST",
-              help="A name this server goes by; requests for others are refused. Repeat for several. [any]")  # fmt: skip
+              help="A name this server goes by; requests for others are refused. Repeatable. [any]")  # fmt: skip
 def command(
     state: State, host: str, port: int, open_: bool, jobs: bool, tls_cert: Path | None, tls_key: Path | None,
     proxy: str | None, names: tuple[str, ...],

@@ -75,8 +75,8 @@ def stix(
     return 0
 
 
-from noroshi.cli import share_downgrade as _downgrade  # noqa: E402, F401 - likewise
 from noroshi.cli import blocklist as _blocklist  # noqa: E402, F401 - adds its verb to the group
+from noroshi.cli import share_downgrade as _downgrade  # noqa: E402, F401 - likewise
 from noroshi.cli import share_misp as _misp  # noqa: E402, F401 - adds its verb to the group
-from noroshi.cli import share_rows as _rows  # noqa: E402, F401 - likewise
 from noroshi.cli import share_profile as _profile  # noqa: E402, F401 - likewise
+from noroshi.cli import share_rows as _rows  # noqa: E402, F401 - likewise

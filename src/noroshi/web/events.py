@@ -115,7 +115,9 @@ class Hub:
                 if event is None:
                     return
                 if event == MISSED:
-                    listener.missed = False  # it asks anew when it reads this; what comes from here on is told
+                    listener.missed = (
+                        False  # it asks anew when it reads this; what comes from here on is told
+                    )
                 yield event
         finally:
             with self._lock:

@@ -185,7 +185,9 @@ def _pull(job: JobEntry, context: Context, once: bool) -> str:
 
     done = pull(context.lake, context.config, context.state, job, stopped=context.stop.is_set)
     if done.error:
-        raise SourceError(f"{done.error}\n{done.told()}", todo="It is tried again by itself, later each time.")
+        raise SourceError(
+            f"{done.error}\n{done.told()}", todo="It is tried again by itself, later each time."
+        )
     return done.told()
 
 

@@ -52,7 +52,9 @@ def test_a_source_in_the_darknet_that_two_makers_name(lake: Lake) -> None:
 
 def test_a_listed_file_that_passed_by_on_the_network(lake: Lake) -> None:
     sha256 = "7f" * 32
-    store(lake, "zeek", batch("network_files", {"ts": at(), "src_ip": C2, "dst_ip": SERVER, "sha256": sha256}))
+    store(
+        lake, "zeek", batch("network_files", {"ts": at(), "src_ip": C2, "dst_ip": SERVER, "sha256": sha256})
+    )
     assert judge(lake, "known-attacker") == [], "that a sensor saw a file is nobody's statement about it"
     store(lake, "feed", batch("indicators", stated(sha256, "sha256", role="payload")))
     found = one(lake, "known-attacker")

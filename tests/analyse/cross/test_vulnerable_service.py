@@ -176,7 +176,9 @@ def test_a_name_counts_once_and_what_says_unaffected_is_believed(lake: Lake) -> 
         about=(known(ghsa, aliases=[CVE]), known()),
     )  # fmt: skip
     assert one(lake, "vulnerable-service").evidence["vulnerability_count"] == 1
-    store(lake, "later", batch("affected", affected(from_version="1.2", to_version="1.2", status="unaffected")))
+    store(
+        lake, "later", batch("affected", affected(from_version="1.2", to_version="1.2", status="unaffected"))
+    )
     assert judge(lake, "vulnerable-service") == []
 
 

@@ -1,9 +1,9 @@
 """MISP warninglists: values that are well known, shared or harmless.
 
 What a list means decides what it does. `false-positive`: whoever names an entry is wrong, so no join holds. `known`:
-the entry is a known thing (an address of a VPN, of a hosting provider), which good and bad use; what is said of it weighs
-less. MISP's lists say which in `category` (`false_positive`, `known`); the public collection has no such key, and there
-a list of networks whose own title or description speaks of places anybody can rent or go out by is `known`.
+the entry is a known thing (an address of a VPN, of a hosting provider), which good and bad use; what is said of it
+weighs less. MISP's lists say which in `category` (`false_positive`, `known`); the public collection has no such key,
+and there a list of networks whose own title or description speaks of places anybody can rent or go out by is `known`.
 """
 
 from __future__ import annotations

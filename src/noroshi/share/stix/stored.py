@@ -25,8 +25,8 @@ Object = dict[str, Any]
 PART = 32 << 20
 """Bytes of JSON that are read at a time."""
 OWN_TABLES = (
-    "flows", "connections", "dns", "http", "tls", "certificates", "ssh", "alerts", "network_files", "sessions", "logins",
-    "commands", "transfers", "relays",
+    "flows", "connections", "dns", "http", "tls", "certificates", "ssh", "alerts", "network_files", "sessions",
+    "logins", "commands", "transfers", "relays",
 )  # fmt: skip
 """Tables of what own sensors saw; the others are what somebody says."""
 _LADDER = "['clear', 'green', 'amber', 'amber+strict', 'red']"
