@@ -1,7 +1,7 @@
 """The watchtower under load: python -m bench.web [--lake FOLDER] [-n 10000000] [--minutes N].
 
 `noroshi serve --open` as a process on a copy of a lake (bench.pivot's, unless told otherwise; with synthetic findings
-and visits), asked over loopback: every page and what it loads, and the questions of the API, each at least 30 times, (a)
+and visits), asked over loopback: every page, what it loads, and the questions of the API, each at least 30 times: (a)
 first in a new process, (b) first at a new moment (a run has just been written), (c) a question nobody has asked at this
 moment, (d) the same again; then 50 people with a second to think while a run comes every ten seconds; then 100
 listeners who must all hear of a run. Wall time by what the asking side sees, processor time of the server beside it,
@@ -187,7 +187,7 @@ def measure(where: Path, a: argparse.Namespace) -> dict[str, Any]:
         out["first"] = first(site, w)
         out["apart"] = apart(site, w, a.each)
         memory["warm"] = site.rss_mib()
-        out["moments"] = moments(site, w, arriving, a.each)
+        out["moments"] = moments(site, w, arriving, a.rounds)
         memory["after new moments"] = site.rss_mib()
         out["people"] = fifty(site, w, arriving, a.users, a.seconds)
         memory["after load"] = site.rss_mib()
@@ -257,6 +257,7 @@ def main() -> None:
     p.add_argument("-n", "--observations", type=int, default=10_000_000, help="of the lake that is made")
     p.add_argument("--lake", type=Path, help="a lake of bench.pivot; it is copied and not written to")
     p.add_argument("--each", type=int, default=EACH, help="times each is asked")
+    p.add_argument("--rounds", type=int, default=EACH, help="new moments at which each is asked once")
     p.add_argument("--users", type=int, default=50)
     p.add_argument("--seconds", type=float, default=60.0)
     p.add_argument("--listeners", type=int, default=100)

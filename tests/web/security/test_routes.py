@@ -81,6 +81,27 @@ def test_every_route_against_every_role(role: str, lake: Lake, state: State) -> 
                 assert status != 500, where
 
 
+def test_every_route_against_the_key_of_a_recipient(lake: Lake, state: State) -> None:
+    """Programs of others are viewers of their own view and nothing more: what needs another role is refused, what they
+    may ask is refused at most because their view is masked; there is no session and no form for them."""
+    headers = {"accept": "application/json", "x-api-key": state.tokens.issue("recipient", "community")[1]}
+    with site.client(lake, state, open=False) as client:
+        for route in routes.every(client.app):  # type: ignore[arg-type]
+            if "taxii" in route.path or route.path == "/api/v1/events":
+                continue
+            needed = routes.declared(route)
+            assert needed is not None
+            path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: EXAMPLES.get(m[1], "1"), route.path)
+            for method in sorted(route.methods - {"HEAD"}):
+                answer = client.request(method, path, headers=headers)
+                where = f"{method} {route.path}: {answer.status_code} {answer.text[:200]}"
+                assert answer.status_code not in (401, 500), where
+                if RANK["viewer"] < RANK[needed]:
+                    assert answer.status_code == 403, where
+                elif answer.status_code == 403:
+                    assert "this needs the role" not in answer.json()["what"], where
+
+
 def test_a_stranger_is_sent_to_sign_in(closed: TestClient) -> None:
     found = closed.get("/lake?part=x", headers={"accept": "text/html"})
     assert found.status_code == 303

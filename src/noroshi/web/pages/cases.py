@@ -40,7 +40,7 @@ def open_case(visit: AsAnalyst, title: Text, values: Text = "") -> Response:
 
 
 @router.get("/cases/{case}")
-def detail(visit: AsViewer, case: int) -> Response:
+def detail(visit: AsViewer, case: api.Number) -> Response:
     """One case."""
     found = api.visible(visit, case)
     kept = visit.tower.state.cases
@@ -51,21 +51,23 @@ def detail(visit: AsViewer, case: int) -> Response:
 
 
 @router.post("/cases/{case}/change")
-def change(visit: AsAnalyst, case: int, state: Text = "", assignee: Text = "", title: Text = "") -> Response:
+def change(
+    visit: AsAnalyst, case: api.Number, state: Text = "", assignee: Text = "", title: Text = ""
+) -> Response:
     """Changes state, assignee and title to what the form says."""
     api.changed(visit, case, state or None, assignee, title or None)
     return RedirectResponse(f"/cases/{case}", 303)
 
 
 @router.post("/cases/{case}/comment")
-def comment(visit: AsAnalyst, case: int, text: Text) -> Response:
+def comment(visit: AsAnalyst, case: api.Number, text: Text) -> Response:
     """Adds words."""
     api.commented(visit, case, text)
     return RedirectResponse(f"/cases/{case}#said", 303)
 
 
 @router.post("/cases/{case}/add")
-def add(visit: AsAnalyst, case: int, values: Text) -> Response:
+def add(visit: AsAnalyst, case: api.Number, values: Text) -> Response:
     """Puts values in."""
     api.filled(visit, case, (), values.split()[:100])
     return RedirectResponse(f"/cases/{case}", 303)

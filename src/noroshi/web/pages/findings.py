@@ -72,7 +72,7 @@ def judge(
 @router.post("/findings/case")
 def into_case(visit: AsAnalyst, ids: Ids, case: Text = "", title: Text = "") -> Response:
     """Puts findings into a case: one there is, or a new one."""
-    if case.isdigit():
+    if case.isdecimal() and len(case) < 16:  # more digits than a number of the state has
         cases_api.filled(visit, int(case), ids, ())
         return RedirectResponse(f"/cases/{int(case)}", 303)
     made = cases_api.opened(visit, title, ids, ())
