@@ -21,7 +21,9 @@ def test_those_of_the_package_are_complete(name: str) -> None:
     assert profile.doc
 
 
-@pytest.mark.parametrize("field", ["own-address", "telescope-address", "victim-address", "own-domain", "password"])
+@pytest.mark.parametrize(
+    "field", ["own-address", "telescope-address", "victim-address", "own-domain", "password"]
+)
 def test_nobody_outside_sees_these_in_public_or_community(field: str) -> None:
     for name in ("public", "community", "sector"):
         assert load(name).rules[field].do != "keep"
