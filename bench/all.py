@@ -21,6 +21,7 @@ CLAIMS = (
     ("bench.ingest_decoys", False),
     ("bench.ingest_intel", False),
     ("bench.rollups", False),
+    ("bench.web", False),
 )
 """(module, takes -n)."""
 

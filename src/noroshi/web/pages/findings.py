@@ -105,11 +105,15 @@ def evidence(finding: Finding) -> list[tuple[str, Any, str]]:
 
 def _verdicts(visit: Visit) -> dict[str, verdicts.Verdict]:
     # A verdict tells who works here: no part of what others are given.
-    return verdicts.newest(visit.view.shot) if visit.view.plain else {}
+    if not visit.view.plain:
+        return {}
+    return visit.seen.once("verdicts", lambda: verdicts.newest(visit.view.shot))
 
 
 def _rules(visit: Visit) -> tuple[verdicts.Record, ...]:
-    return verdicts.records(visit.view.shot) if visit.view.plain else ()
+    if not visit.view.plain:
+        return ()
+    return visit.seen.once("verdicts.records", lambda: verdicts.records(visit.view.shot))
 
 
 def _open_cases(visit: Visit) -> list[tuple[str, str]]:
