@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
-KEPT = ("NOROSHI_DATA", "NOROSHI_REQUIRE", "NOROSHI_FUZZ", "NOROSHI_BOUNDSCHECK")
+KEPT = ("NOROSHI_DATA", "NOROSHI_REQUIRE", "NOROSHI_FUZZ", "NOROSHI_BOUNDSCHECK", "NOROSHI_SOAK_MINUTES")
 """What is meant for the tests; every other NOROSHI_* is of whoever runs them."""
 
 settings.register_profile(
