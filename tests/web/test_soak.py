@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.web_load import Client, World, loaded, pages, questions
@@ -62,15 +63,16 @@ def _world(lake: Lake) -> World:
     from noroshi.model import address
 
     shot = lake.snapshot()
-    ips = shot.sql("SELECT src_ip FROM flows GROUP BY src_ip ORDER BY count(*) DESC LIMIT 60")[
+    ips: list[Any] = shot.sql("SELECT src_ip FROM flows GROUP BY src_ip ORDER BY count(*) DESC LIMIT 60")[
         "src_ip"
     ].to_pylist()
     texts = [address.text(ip) for ip in ips]
-    hosts = shot.sql("SELECT DISTINCT ip FROM services ORDER BY ip LIMIT 50")["ip"].to_pylist()
+    hosts: list[Any] = shot.sql("SELECT DISTINCT ip FROM services ORDER BY ip LIMIT 50")["ip"].to_pylist()
+    found: list[Any] = shot.sql("SELECT id FROM findings ORDER BY id LIMIT 100")["id"].to_pylist()
     held = shot.sql("SELECT min(day) AS a, max(day) AS b FROM links").to_pylist()[0]
     start, end = (datetime(d.year, d.month, d.day, tzinfo=UTC) for d in held.values())
     return World(
         {"rare": texts[40:], "middle": texts[20:40], "heavy": texts[:20]}, [address.text(h) for h in hosts],
-        shot.sql("SELECT id FROM findings ORDER BY id LIMIT 100")["id"].to_pylist(), start, end + timedelta(days=1),
+        found, start, end + timedelta(days=1),
         offered=0.5,
     )  # fmt: skip
