@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from noroshi.cli import out
 from noroshi.cli.state import State, group, verb
 from noroshi.cli.triage import me
-from noroshi.lake.state.cases import STATES, Case
+from noroshi.model.case import STATES
+
+if TYPE_CHECKING:
+    from noroshi.lake.state.cases import Case
 
 
 @group("case")

@@ -75,7 +75,13 @@ class Look:
         )
         page.on("pageerror", lambda e: wrong.append(f"fault: {e}"))
         page.on(
-            "requestfailed", lambda r: wrong.append(f"failed: {r.url}") if "/events" not in r.url else None
+            # What a page had asked for when it was left is given up by the browser: nothing failed.
+            "requestfailed",
+            lambda r: (
+                None
+                if "/events" in r.url or "ERR_ABORTED" in (r.failure or "")
+                else wrong.append(f"failed: {r.url}")
+            ),
         )
         page.on("request", lambda r: wrong.append(f"foreign: {r.url}") if self._foreign(r.url) else None)
         try:

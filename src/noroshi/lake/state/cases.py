@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 
 from noroshi.lake.state.database import META, Database, maybe, now, utc, was_there
+from noroshi.model.case import STATES
 from noroshi.model.errors import LakeError, UsageError
 
-STATES = ("open", "working", "waiting", "closed")
 TITLE, TEXT = 300, 20_000
 """Characters of a title and of a comment."""
 

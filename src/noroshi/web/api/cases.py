@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from noroshi.lake.state.cases import STATES, TEXT, TITLE, Case
+from noroshi.lake.state.cases import TEXT, TITLE, Case
+from noroshi.model.case import STATES
 from noroshi.model.errors import UsageError
 from noroshi.model.finding import iso
 from noroshi.model.tlp import parse

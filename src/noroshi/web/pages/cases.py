@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form
 from starlette.responses import RedirectResponse, Response
 
-from noroshi.lake.state.cases import STATES
+from noroshi.model.case import STATES
 from noroshi.model.errors import NoroshiError
 from noroshi.web import render
 from noroshi.web.api import cases as api
