@@ -659,6 +659,7 @@ def test_answers_move_items(lake: Lake, state: State, box: tuple[Box, int], tmp_
     assert {e.action for e in state.audit.newest(20)} >= {
         "notify",
         "notify-ack",
+        "notify-cancel",
         "notify-return",
         "operators-load",
     }
