@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,17 @@ def status(state: State, *, channel: str = "", operator: str = "", now: datetime
     """What became of what was told, of all or of one operator or channel."""
     items = state.notices.items(channel, operator)
     notices = [n for n in state.notices.all(channel) if not operator or n.operator == operator]
-    steps = state.notices.steps(channel)
-    names = sorted({i.channel for i in items} | {n.channel for n in notices})
-    when = now or datetime.now(UTC)
-    return Status(
-        [_channel(n, [i for i in items if i.channel == n], steps, when) for n in names], items, notices
-    )
+    names = {i.channel for i in items} | {n.channel for n in notices}
+    return Status(channels(state, items, now or datetime.now(UTC), names), items, notices)
+
+
+def channels(
+    state: State, items: Sequence[ItemRow], now: datetime, names: Iterable[str] = ()
+) -> list[Channel]:
+    """What became of these items, by channel: those they went by, and those of `names`."""
+    steps = state.notices.steps()
+    every = sorted({i.channel for i in items} | set(names))
+    return [_channel(n, [i for i in items if i.channel == n], steps, now) for n in every]
 
 
 def _channel(name: str, items: list[ItemRow], steps: Iterable[Step], now: datetime) -> Channel:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from noroshi.lake.snapshot import Snapshot
     from noroshi.share.anonymise.mask import Mask
     from noroshi.share.gate import View
-    from noroshi.share.report.data import Ranked, ReportData
+    from noroshi.share.report.data import Ranked, ReportData, Told
     from noroshi.share.report.period import Period
 
 
@@ -35,12 +35,14 @@ YEARS_BACK = 10
 def report(
     lake: Lake, *, config: Config, period: str = "", langs: Sequence[str] = ("en",), folder: Path,
     recipient: str = "own", now: datetime | None = None, state: State | None = None, who: str = "job",
+    notices: bool = True,
 ) -> list[Path]:  # fmt: skip
     """Writes the report of `period` in each language to `folder`; the files, pages first.
 
     period: as `share.report.period` reads it, seen from the newest moment stored; empty for the month of
     that moment. recipient: only rows and findings they may see are counted, and only the organisation itself
-    is shown which addresses it watches. who: for the audit log. Raises NothingToReport when there is nothing to
+    is shown which addresses it watches. who: for the audit log. notices: False when whoever asks may not see what
+    was told to whom (`told` says what recipients see of it). Raises NothingToReport when there is nothing to
     report, UsageError when `period` is none.
     """
     from noroshi.share.report.write import write
@@ -48,6 +50,8 @@ def report(
     state, moment = state or State(lake.path), now or datetime.now(UTC)
     view = open_view(lake, config, named(recipient, state), now=moment, machine=not who.startswith("cli:"))
     data = gathered(view, config, period)
+    if notices:
+        data = with_notices(data, state, view)
     exported(state, who, view, "report", len(view.findings()), path=str(folder),
              period=data.period.label)  # fmt: skip
     files: list[Path] = []
@@ -83,6 +87,44 @@ def gathered(view: View, config: Config, period: str = "") -> ReportData:
         timezone=config.timezone.key, reveal=not view.outside and view.plain,
     )  # fmt: skip
     return data if view.plain else _masked(data, view.mask)
+
+
+def with_notices(data: ReportData, state: State, view: View) -> ReportData:
+    """The figures with what became of notices, and as strict as these are: unmarked for the organisation itself."""
+    from noroshi.model.tlp import DEFAULT, strictest
+
+    found = told(state, view, data.period)
+    if not found:
+        return data
+    return replace(
+        data, told=found, tlp=strictest([data.tlp, view.recipient.ceiling if view.outside else DEFAULT])
+    )
+
+
+def told(state: State, view: View, period: Period) -> tuple[Told, ...]:
+    """What became of what was told, of what was seen in `period`, by channel.
+
+    The own organisation reads of all of it. Others read of what was told to themselves: by the rows of the table of
+    operators that name them as `recipient`; what is found and not yet told is not told by this.
+    """
+    from noroshi.lake.state.notices import STATES
+    from noroshi.share.notify.curve import DAYS, at, half
+    from noroshi.share.report.data import Mended, Told
+    from noroshi.work.notify_status import channels
+
+    items = [i for i in state.notices.items() if i.first_seen < period.end and i.last_seen >= period.start]
+    if view.outside:
+        mine = {o.name for o in state.operators.all() if o.recipient == view.recipient.name}
+        items = [i for i in items if i.operator in mine and i.first_notified is not None]
+    out = []
+    for c in channels(state, items, view.now):
+        days = []
+        for day in DAYS:
+            p = at(c.curve, day)
+            days.append(Mended(day, p.fixed, p.low, p.high) if p else Mended(day, None, None, None))
+        states = tuple((s, c.counts.get(s, 0)) for s in STATES)
+        out.append(Told(c.channel, states, c.cases, c.back, half(c.curve), tuple(days)))
+    return tuple(out)
 
 
 def _masked(data: ReportData, mask: Mask) -> ReportData:

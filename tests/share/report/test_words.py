@@ -74,7 +74,7 @@ def test_every_key_the_code_names_exists() -> None:
 def test_every_named_text_is_used() -> None:
     code = "\n".join(p.read_text() for p in Path(package.__file__).parent.glob("*.py"))
     looked_up = re.compile(
-        r"^(country|class|family|kind|gap|when|period|figure|table|axis|label|section|col|length|sentence)\."
+        r"^(country|class|family|kind|gap|when|period|figure|table|axis|label|section|col|length|sentence|state|channel)\."
     )
     made = {f"{group}.{name}" for group in ("countries", "networks") for name in ("none", "lead")}
     rest = {k.removesuffix("_one") for k in TEXTS["en"] if not looked_up.match(k)} - made

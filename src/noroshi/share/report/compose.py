@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noroshi.share.report import figures, sections, sections_who
 from noroshi.share.report.data import ReportData
+from noroshi.share.report.sections_told import told
 from noroshi.share.report.view import Figure, Section, View, visible
 from noroshi.share.report.words import Words
 
@@ -170,8 +171,9 @@ def _sections(data: ReportData, w: Words) -> tuple[Section, ...]:
         infected = (
             sections_who.infected(data, w, command.get("infected", "")) if data.infected_hosts else None
         )
-        return tuple(s for s in (infected, sections_who.notices(data, w)) if s is not None)
-    found = [
+        found = (infected, sections_who.notices(data, w), told(data, w))
+        return tuple(s for s in found if s is not None)
+    parts = [
         sections_who.infected(data, w, command.get("infected", "")) if data.infected_own else None,
         sections.activity(data, w, command.get("totals", "")),
         sections.ports(data, w, command.get("ports", "")),
@@ -183,8 +185,9 @@ def _sections(data: ReportData, w: Words) -> tuple[Section, ...]:
         sections_who.victims(data, w, command.get("victims", "")),
         None if data.infected_own else sections_who.infected(data, w, command.get("infected", "")),
         sections_who.notices(data, w),
+        told(data, w),
         sections_who.years(data, w) if data.years else None,
         sections_who.telescopes(data, w),
         sections_who.provenance(data, w, command.get("report", "")),
     ]
-    return tuple(s for s in found if s is not None)
+    return tuple(s for s in parts if s is not None)

@@ -206,6 +206,37 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What became of what was told by one channel, of what was seen in the period."""
+
+    channel: str
+    """mail or folder."""
+    states: tuple[tuple[str, int], ...]
+    """Every state of an item with how many are in it, in the order a good case goes through them."""
+    cases: int
+    """Items that were told, once for each time they came back."""
+    came_back: int
+    half_fixed_days: float | None
+    """Days until half were fixed; None when it never came so far."""
+    by_day: tuple[Mended, ...]
+
+    @property
+    def items(self) -> int:
+        """Of all states."""
+        return sum(n for _, n in self.states)
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The share fixed by the end of a day after the first notice, with its 95 % interval; None when none was."""
+
+    day: int
+    fixed: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class YearRow:
     """One calendar year, as NICTER prints its series."""
 
@@ -290,6 +321,8 @@ class ReportData:
     rejects: tuple[RejectRow, ...]
     commands: tuple[tuple[str, str], ...]
     """Section and the command that prints its numbers."""
+    told: tuple[Told, ...] = ()
+    """Notices by channel; empty for readers they are not meant for."""
 
     @property
     def rejects_count(self) -> int:
