@@ -25,7 +25,7 @@ WAIT_S = 60.0
 
 @contextlib.contextmanager
 def serving(
-    lake: Path, *args: str, end: int | None = signal.SIGTERM
+    lake: Path, *args: str, end: int | None = signal.SIGTERM, env: dict[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """The process, and what it printed first."""
     command = [
@@ -40,7 +40,8 @@ def serving(
         "--json",
         *args,
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=None if env is None else os.environ | env) as process:  # fmt: skip
         try:
             assert process.stdout is not None
             yield process, json.loads(process.stdout.readline())
@@ -73,6 +74,72 @@ def test_it_answers_and_ends_when_told_to(tmp_path: Path, end: int) -> None:
             process.send_signal(end)
             process.wait(WAIT_S)
     assert process.returncode == 0
+
+
+def test_told_to_stop_while_long_work_is_done(tmp_path: Path) -> None:
+    """Exports and reports read the lake in threads: none of them may be there when the interpreter goes away."""
+    from tests.web import site
+
+    lake, temporary = tmp_path / "lake", tmp_path / "tmp"
+    temporary.mkdir()
+    site.build(lake)
+    for _ in range(3):
+        with serving(lake, "--open", end=None, env={"TMPDIR": str(temporary)}) as (process, told):
+            with httpx.Client(base_url=told["url"], timeout=WAIT_S, headers={"x-api-key": "any"}) as client:
+                for _ in range(2):
+                    for path, asked in (("exports", {"recipient": "own", "format": "stix"}),
+                                        ("reports", {"period": "2024"})):  # fmt: skip
+                        assert client.post(f"/api/v1/{path}", json=asked).status_code == 202
+                _until(
+                    lambda c=client: any(w["state"] == "running" for w in c.get("/api/v1/works").json()),
+                    "nothing was begun",
+                )
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0, said
+        assert not said, said
+        assert not list(temporary.glob("noroshi-work-*")), "files were left behind"
+    assert noroshi("--lake", lake, "lake", "verify").code == 0
+
+
+STUCK = """
+import os, signal, sys, threading
+from noroshi.cli.main import main
+from noroshi.share.marking import RECIPIENTS
+from noroshi.web import longwork, serve
+from noroshi.web.viewer import Viewer
+
+longwork.LongWork.close.__defaults__ = (0.3,)
+run = serve.run
+
+def stuck(*args, ready, **more):
+    def begin(address, tower):
+        ready(address, tower)
+        begun = threading.Event()
+        def do(work, folder):
+            begun.set()
+            while True:
+                try:
+                    threading.Event().wait()
+                except BaseException:
+                    pass
+        tower.longwork.begin(Viewer("ana", "admin", RECIPIENTS["own"]), "export", do, own=True)
+        begun.wait(30)
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    return run(*args, ready=begin, **more)
+
+serve.run = stuck
+sys.exit(main())
+"""
+
+
+def test_what_does_not_end_does_not_keep_the_server(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", STUCK, "--lake", str(tmp_path / "lake"), "serve", "--open", "--port", "0"],
+        capture_output=True, text=True, timeout=WAIT_S, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "was left" in ran.stderr
 
 
 def test_the_first_admin_by_the_address_it_prints(tmp_path: Path) -> None:

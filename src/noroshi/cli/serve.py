@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,5 +86,9 @@ def command(
     def tell(name: str, text: str) -> None:
         out.say(state, f"{name}: {out.visible(text, keep_newlines=True)}")
 
-    run(lake, config, Kept(lake.path), options, tls=tls, tell=tell, ready=ready)
+    if not run(lake, config, Kept(lake.path), options, tls=tls, tell=tell, ready=ready):
+        out.warn("Some work had not ended and was left; nothing of it is half written.")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0

@@ -84,8 +84,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = tower.options.threads
     tower.hub.start()
     yield
-    tower.hub.close()
-    tower.bench.close()
+    await anyio.to_thread.run_sync(tower.end)
 
 
 class Faults:

@@ -95,6 +95,12 @@ class Hub:
         for one in listeners:
             one.loop.call_soon_threadsafe(one.end)
 
+    def wait(self, seconds: float) -> bool:
+        """Waits for the thread to end, after `close`; false when it still looks at the lake then."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
+
     async def listen(self, to: Recipient) -> AsyncIterator[bytes]:
         """The events of a recipient, with a sign of life between. Raises TooMany at once."""
         listener = Listener(to, asyncio.get_running_loop())

@@ -31,6 +31,8 @@ CONNECTIONS = 1000
 """Connections at once; of more, each is told to come back."""
 GRACE_S = 10
 """Seconds requests have to end after a signal."""
+JOBS_S = 60.0
+"""Seconds a job has to end after a signal: init systems kill after 90. One that is killed leaves nothing half done."""
 
 
 class Server(uvicorn.Server):
@@ -41,6 +43,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops."""
         self.tower.hub.close()
+        self.tower.longwork.stop()  # it ends while requests do
         await super().shutdown(sockets)
 
 
@@ -101,8 +104,12 @@ def server(app: FastAPI, options: Options, tls: Tls | None = None) -> Server:
 def run(
     lake: Lake, config: Config, state: State, options: Options, *, tls: Tls | None = None,
     tell: Callable[[str, str], None], ready: Callable[[str, Tower], None],
-) -> None:  # fmt: skip
-    """Serves until a signal ends it. tell: what jobs did. ready: called with the address, once it is listening."""
+) -> bool:  # fmt: skip
+    """Serves until a signal ends it. tell: what jobs did. ready: called with the address, once it is listening.
+
+    False when something has not ended in time: to end the interpreter below it would abort the process, so the caller
+    leaves with `os._exit`. Nothing is lost by that: what others read is written whole or not at all.
+    """
     check(options)
     app = make(lake, config, state, options)
     sock = bound(options)
@@ -118,9 +125,10 @@ def run(
     finally:
         stop.set()
         if jobs:
-            jobs.join()
+            jobs.join(JOBS_S)
         for number, handler in before.items():
             signal.signal(number, handler)
+    return app.state.tower.ended and not (jobs and jobs.is_alive())
 
 
 def _jobs(
@@ -137,7 +145,7 @@ def _jobs(
             logging.getLogger("noroshi.jobs").exception("jobs have ended")
             tell("jobs", "have ended by a fault; pages go on")
 
-    thread = threading.Thread(target=work, name="jobs")
+    thread = threading.Thread(target=work, name="jobs", daemon=True)
     thread.start()
     return thread
 

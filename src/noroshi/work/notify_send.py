@@ -66,11 +66,13 @@ HandOver = Callable[[NoticeRow, bytes], str]
 def send(
     lake: Lake, config: Config, state: State, who: str, *, now: datetime | None = None, channel: str = "",
     folder: Path | None = None, only: Sequence[str] = (), retry_unclear: Sequence[str] = (),
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Sent:  # fmt: skip
     """Looks again at what was told, plans, and hands over what is due and what still waits.
 
     only: ids to hand over; others are neither planned nor sent. retry_unclear: ids of unclear notices to hand over
-    again. Raises ConfigError, UsageError for an id that is not (or no longer) among what would be sent.
+    again. stopped: asked before each: the rest still waits, as planned.
+    Raises ConfigError, UsageError for an id that is not (or no longer) among what would be sent.
     """
     from noroshi.work.notify_check import recheck
 
@@ -95,10 +97,12 @@ def send(
         _write_down(state, notice, at)
     ids = {n.id for n in wanted} if only else None
     for row in state.notices.all(way, (PLANNED,)):
+        if stopped():
+            break
         if (ids is None or row.id in ids or row.id in only) and row.tries < TRIES:
             _one(state, config, row, hand, who, at, out, unclear=False)
     for row in state.notices.all(way, (UNCLEAR,)):
-        if row.id in retry_unclear:
+        if row.id in retry_unclear and not stopped():
             _one(state, config, row, hand, who, at, out, unclear=True)
     out.unclear = [r.id for r in state.notices.all(way, (UNCLEAR,))]
     return out

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from noroshi.model.errors import UsageError
 from noroshi.web.api.recipients import named, seen_reasons
 from noroshi.web.api.works import WorkModel, accepted
-from noroshi.web.bench import Work
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsSharer, Visit
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def begun(visit: Visit, recipient: str, format: str, since: datetime | None = No
     about: dict[str, Any] = {"recipient": to, "format": format}
     if since is not None:
         about["since"] = since.isoformat()
-    return tower.bench.begin(visit.viewer, "export", do, **about)
+    return tower.longwork.begin(visit.viewer, "export", do, own=True, **about)
 
 
 def write(

@@ -15,8 +15,8 @@ from noroshi.model.finding import iso
 from noroshi.web import answers
 from noroshi.web.api.recipients import operator, seen_reasons
 from noroshi.web.api.works import WorkModel, accepted
-from noroshi.web.bench import Work
 from noroshi.web.errors import NotFound
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsSharer, Visit
 from noroshi.work import notify_optout, notify_send
 from noroshi.work.notify_settings import settings
@@ -272,15 +272,16 @@ def sent(visit: Visit, only: list[str], channel: str = "") -> Work:
 
     def do(work: Work, folder: File) -> None:
         done = notify_send.send(
-            tower.lake, tower.config, tower.state, who, now=now, channel=channel, only=only
-        )
+            tower.lake, tower.config, tower.state, who, now=now, channel=channel, only=only,
+            stopped=work.ending.is_set,
+        )  # fmt: skip
         work.count = len(done.sent)
         work.result = {
             "sent": done.sent, "items": done.items, "problems": done.problems, "unclear": done.unclear,
             "cancelled": done.cancelled,
         }  # fmt: skip
 
-    return tower.bench.begin(visit.viewer, "notices", do, only=only, channel=channel)
+    return tower.longwork.begin(visit.viewer, "notices", do, only=only, channel=channel)
 
 
 def answered(visit: Visit, number: str, what: str, note: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -20,8 +19,8 @@ from noroshi.share.marking import MOST, MOST_RANGES, MOST_TITLE, RECIPIENTS, USU
 from noroshi.web import answers
 from noroshi.web.api.findings import FindingModel
 from noroshi.web.api.works import WorkModel, accepted
-from noroshi.web.bench import Work
 from noroshi.web.errors import Forbidden, NotFound
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsSharer, Visit
 from noroshi.work import gate, recipients
 from noroshi.work.preview import Pair, Preview, preview, sample
@@ -317,14 +316,14 @@ def published(visit: Visit, name: str = "") -> Work:
 
     def do(work: Work, folder: File) -> None:
         def progress(to: str, n: int) -> None:
-            work.count = n
+            work.step(n)
 
         done = publish(tower.lake, tower.config, tower.state, names=names, who=who, progress=progress)
         work.result = {"collections": [d.to_json() for d in done]}
         work.count = sum(d.changes.added + d.changes.changed + d.changes.removed for d in done)
         tower.reader.renew()
 
-    return tower.bench.begin(visit.viewer, "publish", do, recipient=name)
+    return tower.longwork.begin(visit.viewer, "publish", do, recipient=name)
 
 
 def theirs(visit: Visit, to: Recipient) -> View:
@@ -333,22 +332,15 @@ def theirs(visit: Visit, to: Recipient) -> View:
 
 
 def counted(visit: Visit, to: Recipient) -> Preview:
-    """How much they would be given, counted once a moment."""
+    """How much they would be given."""
     view = theirs(visit, to)
-    made = visit.tower.reader.seen(to).remember(
-        ("preview",), lambda: answers.document(msgspec.to_builtins(preview(view)))
-    )
-    return msgspec.json.decode(made.body, type=Preview)
+    return visit.tower.reader.lasting("preview", (view,), lambda: preview(view))
 
 
 def withheld(visit: Visit, to: Recipient) -> dict[str, int]:
     """Findings this viewer sees and the recipient is not given, by reason; never for the recipient."""
     view, own = theirs(visit, to), visit.view
-    me = visit.viewer.recipient
-    made = visit.tower.reader.seen(to).remember(
-        ("withheld", me.name, me.ceiling.value), lambda: answers.document(gate.withheld(view, own.shot))
-    )
-    return msgspec.json.decode(made.body, type=dict[str, int])
+    return visit.tower.reader.lasting("withheld", (view, own), lambda: gate.withheld(view, own.shot))
 
 
 def sampled(visit: Visit, view: View) -> list[Pair]:

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from noroshi.web.api.recipients import named
 from noroshi.web.api.works import Id, WorkModel, accepted
-from noroshi.web.bench import Work
 from noroshi.web.errors import Forbidden, NotFound
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsViewer, Visit
 
 router = APIRouter(tags=["reports"], prefix="/reports")
@@ -64,24 +64,27 @@ def begun(visit: Visit, period: str, langs: list[str], recipient: str = "") -> W
         if not visit.viewer.may("sharer"):
             raise Forbidden("reports for others are made by sharers", todo="Leave out the recipient.")
         to = named(visit, recipient).name
+    sharer = visit.viewer.may("sharer")  # as those who may see the notices themselves
     tower, who, now = visit.tower, visit.viewer.actor, visit.now
 
     def do(work: Work, folder: File) -> None:
         files = report(
             tower.lake, config=tower.config, period=period.strip() or "month", langs=langs, folder=folder,
-            recipient=to, now=now, state=tower.state, who=who,
+            recipient=to, now=now, state=tower.state, who=who, notices=sharer,
         )  # fmt: skip
         work.files, work.count = tuple(files), len(files)
         work.result = {
             "langs": [lang for lang in ("en", "ja") if any(f.name.endswith(f".{lang}.html") for f in files)]
         }
 
-    return tower.bench.begin(visit.viewer, "report", do, recipient=to, period=period, langs=langs)
+    return tower.longwork.begin(
+        visit.viewer, "report", do, own=True, recipient=to, period=period, langs=langs
+    )
 
 
 def shown(visit: Visit, number: str, lang: str) -> Response:
     """A report in a language, under a policy of its own. Raises NotFound."""
-    work = visit.tower.bench.get(visit.viewer, number)
+    work = visit.tower.longwork.get(visit.viewer, number)
     path = next((f for f in work.files if work.kind == "report" and f.name.endswith(f".{lang}.html")), None)
     if path is None or not path.is_file():
         raise NotFound(

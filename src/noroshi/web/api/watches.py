@@ -17,8 +17,8 @@ from noroshi.model.watch import KEYWORD, Watch, parse
 from noroshi.web import answers, paging
 from noroshi.web.api.findings import FindingPage, place
 from noroshi.web.api.works import WorkModel, accepted
-from noroshi.web.bench import Work
 from noroshi.web.errors import Forbidden, NotFound
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsAnalyst, Visit
 
 router = APIRouter(tags=["watches"], prefix="/watches")
@@ -146,7 +146,7 @@ def checked(visit: Visit, again: bool = False) -> Work:
 
     def do(work: Work, folder: File) -> None:
         def advance(n: int, of: int) -> None:
-            work.count = n
+            work.step(n)
 
         done = check(tower.lake, tower.state, again=again, advance=advance)
         enqueue(tower.state, [t for t, _ in targets(tower.config)], [f for f, _ in done.hits])
@@ -155,7 +155,7 @@ def checked(visit: Visit, again: bool = False) -> Work:
         work.result = {"watches": done.watches, "runs": done.runs, "hits": len(done.hits)}
 
     visit.tell("watch-check", again=again)
-    return tower.bench.begin(visit.viewer, "check", do, again=again)
+    return tower.longwork.begin(visit.viewer, "check", do, again=again)
 
 
 def told(w: Watch, seen: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from noroshi.model.finding import iso
 from noroshi.web import answers, urls
-from noroshi.web.bench import Work
+from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsViewer, Visit
 
 router = APIRouter(tags=["works"], prefix="/works")
@@ -57,13 +57,13 @@ class WorkModel(BaseModel):
 @router.get("", response_model=list[WorkModel], name="list_works")
 def list_works(visit: AsViewer) -> Response:
     """What you asked for within the last hour, the newest first."""
-    return answers.json([told(w) for w in visit.tower.bench.all(visit.viewer)])
+    return answers.json([told(w) for w in visit.tower.longwork.all(visit.viewer)])
 
 
 @router.get("/{work}", response_model=WorkModel, name="get_work")
 def get_work(visit: AsViewer, work: Id) -> Response:
     """What became of it."""
-    return answers.json(told(visit.tower.bench.get(visit.viewer, work)))
+    return answers.json(told(visit.tower.longwork.get(visit.viewer, work)))
 
 
 @router.get("/{work}/files/{name}", response_class=FileResponse, responses=FILE, name="get_work_file")
@@ -74,7 +74,7 @@ def get_file(visit: AsViewer, work: Id, name: Annotated[str, Path(max_length=200
 
 def sent(visit: Visit, work: str, name: str) -> Response:
     """A file, as something to be saved: nothing of it is shown as a page of this server."""
-    path = visit.tower.bench.file(visit.viewer, work, name)
+    path = visit.tower.longwork.file(visit.viewer, work, name)
     return FileResponse(path, media_type="application/octet-stream", filename=path.name,
                         headers={"cache-control": "no-store"})  # fmt: skip
 

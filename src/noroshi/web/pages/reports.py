@@ -28,7 +28,7 @@ def show(visit: AsViewer) -> Response:
     return render.page(
         visit, "pages/reports.html", here="sharing" if visit.viewer.may("sharer") else "", periods=PERIODS,
         recipients=[r.name for r in gate.everybody(visit.tower.state)] if may else [],
-        works=[(w, works.told(w)) for w in visit.tower.bench.all(visit.viewer) if w.kind == "report"],
+        works=[(w, works.told(w)) for w in visit.tower.longwork.all(visit.viewer) if w.kind == "report"],
         command=f"noroshi report --period month --lang {visit.lang}",
     )  # fmt: skip
 

@@ -19,14 +19,14 @@ PAGE = Page("works", "/works", nav=False)
 @router.get("/works")
 def show(visit: AsViewer) -> Response:
     """What was asked for within the last hour."""
-    found = [(w, api.told(w)) for w in visit.tower.bench.all(visit.viewer)]
+    found = [(w, api.told(w)) for w in visit.tower.longwork.all(visit.viewer)]
     return render.page(visit, "pages/works.html", here="", works=found)
 
 
 @router.get("/works/{work}")
 def one(visit: AsViewer, work: str, part: str = "") -> Response:
     """One piece of work; part=state gives how far it is, asked for until it is over."""
-    found = visit.tower.bench.get(visit.viewer, work)
+    found = visit.tower.longwork.get(visit.viewer, work)
     context: dict[str, Any] = {"work": found, "told": api.told(found)}
     if part == "state":
         return render.part(visit, "parts/work.html", **context)
