@@ -18,9 +18,9 @@ from tests.support.taxii import NOW, Site, entry, listening, thing_of
 
 
 @contextmanager
-def server(site: Site) -> Iterator[Server]:
+def server(site: Site, path: str = "/taxii2/") -> Iterator[Server]:
     app = Starlette(routes=routes(site.lake, load(None), site.state))
-    with listening(app) as url, Server(f"{url}/taxii2/", user="anybody", password=site.key) as found:
+    with listening(app) as url, Server(f"{url}{path}", user="anybody", password=site.key) as found:
         yield found
 
 
@@ -56,6 +56,19 @@ def test_every_method(site: Site) -> None:
         assert {o["id"] for o in inbox.get_objects()["objects"]} == {entry(0).id, entry(2).id}
         with pytest.raises(requests.HTTPError, match="404"):
             inbox.get_object(one)
+
+
+def test_without_the_last_slash(site: Site) -> None:
+    site.publish([entry(0)])
+    # The client adds the slash it misses; what it is told to ask for it asks for.
+    for path in ("/taxii2", "/taxii2/"):
+        with server(site, path) as found:
+            assert found.title == "Noroshi"
+            assert len(collection(found, "findings").get_objects()["objects"]) == 1
+    assert site.client().get("/taxii2").json() == site.client().get("/taxii2/").json()
+    assert site.client().get("/taxii2", follow_redirects=False).status_code == 200
+    assert site.client().get("/taxii2x", follow_redirects=False).status_code == 404
+    assert site.client(authorization="").get("/taxii2").status_code == 401
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 12, 13, 100])

@@ -20,6 +20,7 @@ def test_in_the_whole_application(tmp_path: Path) -> None:
     client = TestClient(app, headers=headers)
     assert len(client.get(f"{FINDINGS}/objects/").json()["objects"]) == 1
     assert client.get(f"{FINDINGS}/objects/", headers={"authorization": ""}).status_code == 401
+    assert client.get("/taxii2").json()["title"] == "Noroshi"
     assert client.get("/taxii2/none/").headers["content-type"] == MEDIA
     large = {"objects": [thing_of(n, x="y" * 900_000) for n in range(3)]}  # more than a form may send
     found = client.post(f"{INBOX}/objects/", json=large, headers={"content-type": MEDIA})

@@ -12,11 +12,12 @@ import re
 import threading
 from typing import TYPE_CHECKING, Final
 
+from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Match, Mount
 
 from noroshi.model.errors import LakeError, NoroshiError, UsageError
 from noroshi.share.taxii import inbox
@@ -40,10 +41,26 @@ _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 
 def routes(lake: Lake, config: Config, state: State) -> list[Mount]:
     """What an application mounts."""
-    mount = Mount(MOUNT, app=Taxii(lake, config, state), name="taxii")
+    mount = _Mount(MOUNT, app=Taxii(lake, config, state), name="taxii")
     # As it is, a path with a newline in it is no path of ours, and answered in other words than the standard's.
     mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
     return [mount]
+
+
+class _Mount(Mount):
+    """Takes its own path without the last slash as well.
+
+    Every path of the standard ends with one (TAXII 2.1, section 1.6.5), and people leave it out. It is answered and
+    not redirected: clients leave out the key when they are sent elsewhere.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As a mount does; of the bare path as if it ended with a slash."""
+        if scope["type"] != "http" or get_route_path(scope) != self.path:
+            return super().matches(scope)
+        path = scope["path"] + "/"
+        match, child = super().matches({**scope, "path": path})
+        return match, {**child, "path": path}
 
 
 class Taxii:
