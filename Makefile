@@ -47,10 +47,10 @@ lint: check $(VENV)/.stamp-test  ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 test: lint  ## lint, then all tests but the heavy ones
-	$(BIN)/python -m pytest -m "not heavy" -n 2
+	$(BIN)/python -m pytest -m "not heavy" -n 2 --dist worksteal
 
 test-heavy: check $(VENV)/.stamp-test  ## the tests that take minutes; results in bench/results
-	$(BIN)/python -m bench.heavy -n 2
+	$(BIN)/python -m bench.heavy -n 2 --dist worksteal
 
 bench: check $(VENV)/.stamp-test  ## every claim of speed, beside its peers; results in bench/results
 	$(BIN)/python -m bench.all

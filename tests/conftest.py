@@ -53,6 +53,17 @@ def _neutral() -> None:
 _neutral()  # before any test module is imported: the numba cache is chosen on import
 
 
+HEAVY_S = 3600
+"""A heavy test that takes longer hangs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Heavy tests may take as long as all of them together may."""
+    for item in items:
+        if item.get_closest_marker("heavy"):
+            item.add_marker(pytest.mark.timeout(HEAVY_S))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """The command line names its lake in the environment, for code compiled later: not for the next test."""

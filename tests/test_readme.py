@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +67,9 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
     commands = [line for line in typed(README) if line.startswith("noroshi ")]
     assert len(commands) >= 10
     for line in commands:
+        if line.startswith("noroshi serve"):
+            assert serves(shlex.split(line)[1:]), line
+            continue
         ran = noroshi(*shlex.split(line)[1:])
         assert ran.code == 0, f"{line}\n{ran.err}"
         if line == "noroshi telescope guess":
@@ -70,6 +77,19 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
             Path("noroshi.toml").write_text(ran.out, "utf-8")
     assert Path("findings.stix.json").is_file()
     assert list(Path("noroshi-report").glob("*.ja.html"))
+
+
+def serves(words: list[str]) -> bool:
+    """Starts a server on any port; true when it says where it is, and ends well when told to."""
+    command = [sys.executable, "-m", "noroshi.cli.main", *words, "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            process.send_signal(signal.SIGTERM)
+            return bool(url) and process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_verbs_named_in_the_documents_exist() -> None:
