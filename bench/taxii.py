@@ -149,6 +149,16 @@ def _entries(n: int) -> Iterator[Any]:
         yield Entry(thing["id"], thing["type"], thing.get("modified", ""), msgspec.json.encode(thing))
 
 
+def _keep(con: Any, lake: Any, to: Any) -> None:
+    """Says that a log was made from the lake as it is now: another is not shown."""
+    from datetime import UTC, datetime
+
+    from noroshi.config import load
+    from noroshi.work import published
+
+    published.keep(con, published.made(lake, load(None), to, "findings", datetime.now(UTC)))
+
+
 def _asking(lake: Any, state: Any, key: str) -> Callable[..., tuple[bytes, dict[str, str]]]:
     """A function that sends one GET through the whole application and gives (body, headers)."""
     from starlette.requests import Request
@@ -177,7 +187,7 @@ def _asking(lake: Any, state: Any, key: str) -> Callable[..., tuple[bytes, dict[
 
 # Pages -----------------------------------------------------------------------------------------------------
 def _pages(folder: Path, n: int, rounds: int) -> dict[str, Any]:
-    from noroshi.share.taxii import collections, schema, times
+    from noroshi.share.taxii import schema, times
 
     folder.mkdir()
     lake, state, key = _site(folder)
@@ -187,7 +197,7 @@ def _pages(folder: Path, n: int, rounds: int) -> dict[str, Any]:
     with schema.writing(path) as con:
         _fill(con, n)
         schema.put(con, "high", BEGAN + n - 1)
-        schema.put(con, "rights", collections.rights(to))
+        _keep(con, lake, to)
     made = time.process_time() - began
     ask = _asking(lake, state, key)
     rng = random.Random(7)
@@ -294,12 +304,12 @@ def _peers(room: Path) -> dict[str, Any]:
         folder = room / f"peers-{n}"
         folder.mkdir()
         lake, state, key = _site(folder)
-        from noroshi.share.taxii import append, collections, schema
+        from noroshi.share.taxii import append, schema
 
         to, collection = _findings(lake, state)
         with schema.writing(collection.path(lake.path)) as con:
             append.publish(con, _entries(n), BEGAN)
-            schema.put(con, "rights", collections.rights(to))
+            _keep(con, lake, to)
         ask = _asking(lake, state, key)
         theirs = _medallion(list(_things(n)))
         query = {"limit": 100}
@@ -377,7 +387,7 @@ def _medallion(things: list[dict[str, Any]]) -> Callable[[dict[str, Any]], dict[
 
 # The pull --------------------------------------------------------------------------------------------------
 def _pull(folder: Path, n: int) -> dict[str, Any]:
-    from noroshi.share.taxii import append, collections, schema
+    from noroshi.share.taxii import append, schema
 
     folder.mkdir()
     lake, state, key = _site(folder)
@@ -387,7 +397,7 @@ def _pull(folder: Path, n: int) -> dict[str, Any]:
         began = time.process_time()
         with schema.writing(collection.path(lake.path)) as con:
             append.publish(con, _entries(n), BEGAN)
-            schema.put(con, "rights", collections.rights(to))
+            _keep(con, lake, to)
         took.append(time.process_time() - began)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from noroshi.share.marking import Recipient
 from noroshi.share.taxii import append, collections, schema
 from noroshi.share.taxii.append import Changes, Entry
 from noroshi.web.taxii import Taxii, routes
+from noroshi.work import published
 from noroshi.work.gate import recipient
 
 MEDIA = "application/taxii+json;version=2.1"
@@ -84,7 +86,7 @@ class Site:
         assert collection is not None
         with schema.writing(collection.path(self.lake.path)) as con:
             done = append.publish(con, entries, at, **more)
-            schema.put(con, "rights", collections.rights(to))
+            published.keep(con, published.made(self.lake, load(None), to, "findings", datetime.now(UTC)))
         return done
 
     def client(self, **headers: str) -> httpx.Client:

@@ -165,7 +165,8 @@ def test_what_a_recipient_may_not_see_changes_no_byte(
         for file in path.parent.glob(f"{path.name}*"):
             file.unlink()
         publish(site.lake, load(None), site.state, names=["partner"], who="x", now=NOON)
-        out.append(dump(path))
+        # What it was made from is beside the log, names commits of tables, and is never sent.
+        out.append([[row for row in table if row[0] != "made"] for table in dump(path)])
     assert out[0] == out[1]
 
 

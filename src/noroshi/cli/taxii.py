@@ -45,7 +45,7 @@ def status(state: State, names: tuple[str, ...]) -> int:
     from noroshi.work.publish import status as show
 
     lake = state.lake()
-    found = show(lake, Kept(lake.path), names)
+    found = show(lake, Kept(lake.path), names, state.config())
     if state.json:
         out.emit(found)
         return 0

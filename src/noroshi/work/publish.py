@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from noroshi.lake.errors import locked
@@ -13,6 +13,7 @@ from noroshi.model.errors import LakeError
 from noroshi.model.tlp import DEFAULT, Tlp
 from noroshi.share.taxii import append, collections, inbox, schema, store, times
 from noroshi.work.gate import everybody, open_view, recipient
+from noroshi.work.published import TABLES, Freshness, Made, keep, kept, made, same, with_runs
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -58,15 +59,28 @@ def publish(
         _sweep(lake, to)
     for one in to:
         store_inbox(lake, config, one)
+    at = now or datetime.now(UTC)
+    from_what = {(one.name, sort): made(lake, config, one, sort, at) for one in to for sort in TABLES}
     shot = lake.snapshot()
     out: list[Published] = []
     for one in to:
-        view = open_view(lake, config, one, now=now, shot=shot)
+        view: View | None = None
         for collection in collections.of(one, lake.keys):
-            if not collection.writes:
-                done = _publish(lake, view, one, collection, state, who, progress)
-                out.append(Published(one.name, collection, done))
+            if collection.writes:
+                continue
+            now_made = from_what[one.name, collection.sort]
+            done = _unchanged(lake, collection, now_made)
+            if done is None:
+                view = view or open_view(lake, config, one, now=at, shot=shot)
+                done = _publish(lake, view, one, collection, state, who, progress, now_made)
+            out.append(Published(one.name, collection, done))
     return out
+
+
+def _unchanged(lake: Lake, collection: Collection, now: Made) -> append.Changes | None:
+    """That everything is kept, when the log was made from the same; None when it has to be compared."""
+    with schema.reading(collection.path(lake.path)) as con:
+        return append.Changes(kept=store.count(con)) if con and same(kept(con), now) else None
 
 
 def _sweep(lake: Lake, everyone: Sequence[Recipient]) -> None:
@@ -80,13 +94,13 @@ def _sweep(lake: Lake, everyone: Sequence[Recipient]) -> None:
 
 def _publish(
     lake: Lake, view: View, to: Recipient, collection: Collection, state: State, who: str,
-    progress: Callable[[str, int], None] | None,
+    progress: Callable[[str, int], None] | None, now: Made,
 ) -> append.Changes:  # fmt: skip
     tell = (lambda n: progress(to.name, n)) if progress else None
     with schema.writing(collection.path(lake.path)) as con:
         entries = (append.Entry(e.id, e.type, e.version, e.json) for e in _emitted(view, collection.sort))
         changes = append.publish(con, entries, times.micros(view.now), progress=tell)
-        schema.put(con, "rights", collections.rights(to))
+        keep(con, with_runs(now, collection.sort, view.shot))
         if changes.any:
             # Before it is kept: when this cannot be told, nothing is published.
             state.audit.tell(
@@ -104,25 +118,26 @@ def _emitted(view: View, sort: str) -> Iterator[Any]:
     return emit(view, replace(options, kinds=(NOTHING,)) if sort == "intelligence" else options)
 
 
-def status(lake: Lake, state: State, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The collections of the recipients of those names, or of all: what is in them and since when."""
-    out = []
+def status(
+    lake: Lake, state: State, names: Sequence[str] = (), config: Config | None = None
+) -> list[dict[str, Any]]:
+    """The collections of the recipients of those names, or of all: what is in them and since when.
+
+    `current` says whether the log is shown as it is; without the configuration, whether one was made at all.
+    """
+    out, fresh = [], Freshness(lake, config, state) if config else None
     for to in [recipient(n, state) for n in names] or everybody(state):
         for collection in collections.of(to, lake.keys):
             with schema.reading(collection.path(lake.path)) as con:
                 high = schema.get(con, "high") if con else None
+                holds = con is not None and (fresh is None or fresh.holds(to, collection))
                 out.append({
                     "recipient": to.name, "collection": collection.sort, "id": collection.id,
                     "objects": store.count(con) if con else 0,
                     "last_added": times.text(int(high)) if high else None,
-                    "current": collection.writes or (con is not None and usable(con, to)),
+                    "current": collection.writes or holds,
                 })  # fmt: skip
     return out
-
-
-def usable(con: Any, to: Recipient) -> bool:
-    """True when a log was made for what the recipient is allowed now: another is not shown to them."""
-    return schema.get(con, "rights") == collections.rights(to)
 
 
 def store_inbox(lake: Lake, config: Config, to: Recipient) -> int:

@@ -113,6 +113,17 @@ def emit(view: View, options: Options | None = None, tally: Tally | None = None)
         yield from stream.sightings(view)
 
 
+def revoked(view: View, options: Options, changed: datetime) -> Iterator[Emitted]:
+    """What `emit` says of findings that were taken back, of those stored since `changed`."""
+    names = Names(options.producer, not view.outside, options.tlp1 or view.recipient.tlp1, MITRE)
+    for one in Stream(names, Tally()).revoked(
+        stored.withdrawn(view, options.kinds, options.since, changed=changed)
+    ):
+        # What several findings share may still be told by another that holds.
+        if one.id not in STANDARD and one.type not in _REPEATED:
+            yield one
+
+
 def from_findings(findings: Iterable[Finding], names: Names | None = None) -> Iterator[Emitted]:
     """The objects of findings alone."""
     yield from Stream(names or Names(), Tally()).findings(list(findings), None)

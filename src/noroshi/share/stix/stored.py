@@ -48,15 +48,22 @@ class Stored:
     readable: bool = True
 
 
-def withdrawn(view: View, kinds: Sequence[str] = (), since: datetime | None = None) -> Iterator[Finding]:
-    """Findings whose newest revision takes them back, masked; those the recipient would be given if they held."""
+def withdrawn(
+    view: View, kinds: Sequence[str] = (), since: datetime | None = None, changed: datetime | None = None
+) -> Iterator[Finding]:
+    """Findings whose newest revision takes them back, masked; those the recipient would be given if they held.
+
+    changed: only those whose newest revision was stored since.
+    """
     from noroshi.lake.findings import from_row
 
     wanted = [set(k) for k in (kinds, view.recipient.kinds) if k]
     rows = view.shot.sql(
         "SELECT * FROM (SELECT * FROM findings_history QUALIFY row_number() OVER"
-        " (PARTITION BY id, tlp ORDER BY modified DESC) = 1) WHERE withdrawn ORDER BY first_seen, kind,"
-        " subject_value, id, tlp"
+        " (PARTITION BY id, tlp ORDER BY modified DESC) = 1) WHERE withdrawn"
+        " AND ($changed::TIMESTAMPTZ IS NULL OR modified >= $changed::TIMESTAMPTZ)"
+        " ORDER BY first_seen, kind, subject_value, id, tlp",
+        {"changed": changed},
     )
     for batch in rows.to_batches(max_chunksize=1000):
         for row in batch.to_pylist():

@@ -171,6 +171,30 @@ def publish(
     return done
 
 
+def stale(con: sqlite3.Connection, entries: Iterable[Entry]) -> list[Entry]:
+    """Those whose object is in the log, and not just as the entry has it. The last of an id counts."""
+    text = "SELECT digest FROM log WHERE key = ? AND id = ?"
+    out = []
+    for entry in {e.id: e for e in entries}.values():
+        held = con.execute(text, (key_of(entry.id), entry.id)).fetchall()
+        if held and [d for (d,) in held] != [digest_of(entry.json)]:
+            out.append(entry)
+    return out
+
+
+def replaced(con: sqlite3.Connection, entries: Iterable[Entry], now_us: int) -> int:
+    """Puts entries in the place of all versions of their objects, where they are in the log; how many that were."""
+    appender = Appender(con, now_us)
+    found = stale(con, entries)
+    for entry in found:
+        seqs = con.execute("SELECT seq FROM log WHERE key = ? AND id = ?", (key_of(entry.id), entry.id))
+        for (seq,) in seqs.fetchall():
+            appender.delete(seq)
+        appender.add(entry, digest_of(entry.json), alone=True)
+    appender.close()
+    return len(found)
+
+
 def digest_of(json: bytes) -> bytes:
     """What two contents are compared by."""
     return hashlib.blake2b(json, digest_size=16).digest()

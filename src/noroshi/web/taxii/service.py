@@ -13,7 +13,7 @@ from noroshi.share.taxii.filters import Filters
 from noroshi.share.taxii.paging import Signer
 from noroshi.web.taxii.answers import MEDIA, Answer, Refused, resource
 from noroshi.work.gate import recipient
-from noroshi.work.publish import usable
+from noroshi.work.published import Freshness
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,6 +44,7 @@ class Service:
 
     def __init__(self, lake: Lake, config: Config, state: State) -> None:
         self.lake, self.config, self.state = lake, config, state
+        self.fresh = Freshness(lake, config, state)
 
     def recipient(self, secret: str) -> Recipient | None:
         """Whose key that is; None for nobody's."""
@@ -122,9 +123,9 @@ class Service:
             given = given.within(ids=(single,), types=False, versions=place != "versions")
         signer = Signer.of(self.lake.keys)
         after = signer.read(asked.to.name, collection.id, place, given)
+        if not self.fresh.holds(asked.to, collection):
+            raise Refused(503, "This collection is being made anew for you.", retry_after="300")
         with schema.reading(collection.path(self.lake.path)) as con:
-            if con is not None and not collection.writes and not usable(con, asked.to):
-                raise Refused(503, "This collection is being made anew for you.", retry_after="300")
             if single is not None and (con is None or not store.holds(con, single)):
                 raise Refused(404, "There is no such object.")
             if con is None:
