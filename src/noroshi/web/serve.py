@@ -117,7 +117,7 @@ def run(
     host = f"[{options.host}]" if ":" in options.host else options.host
     made = server(app, options, tls)
     stop = threading.Event()
-    before = {s: signal.signal(s, _stopper(stop)) for s in (signal.SIGTERM, signal.SIGINT)}
+    before = {s: signal.signal(s, _stopper(stop, made)) for s in (signal.SIGTERM, signal.SIGINT)}
     jobs = _jobs(lake, config, state, tell, stop) if options.jobs else None
     ready(f"{'https' if tls else 'http'}://{host}:{port}", app.state.tower)
     try:
@@ -150,8 +150,11 @@ def _jobs(
     return thread
 
 
-def _stopper(stop: threading.Event) -> Any:
+def _stopper(stop: threading.Event, server: uvicorn.Server) -> Any:
+    """A signal that comes before the server listens to any, and the one it raises again at its end."""
+
     def handler(number: int, frame: object) -> None:
         stop.set()
+        server.should_exit = True
 
     return handler
