@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from noroshi.web.options import Options
 from noroshi.web.reader import Reader
 from tests.web import site
 
+T = TypeVar("T")
 COWRIE = site.SAMPLES / "mixed" / "cowrie.json"
 
 
@@ -49,6 +51,12 @@ async def _until(stream: AsyncIterator[tuple[str, Any]], wanted: str) -> Any:
     raise AssertionError(f"the stream ended without {wanted}")
 
 
+def apart(asked: Coroutine[Any, Any, T]) -> T:
+    """Runs it in a thread of its own: where browser tests ran before, the main thread has a loop that runs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asked).result()
+
+
 def test_a_hundred_listeners_are_told(tmp_path: Path, state: State) -> None:
     own = Lake.open(tmp_path / "lake")
 
@@ -71,7 +79,7 @@ def test_a_hundred_listeners_are_told(tmp_path: Path, state: State) -> None:
             return list(await asyncio.gather(*(_until(s, "runs") for s in streams)))
 
     with site.served(own, state) as address:
-        told = asyncio.run(listen(address))
+        told = apart(listen(address))
     assert len(told) == 100
     assert all(t["n"] == 1 and t["runs"][0]["format"] == "cowrie" for t in told)
 
@@ -86,7 +94,7 @@ def test_signs_of_life_and_an_end(tmp_path: Path, state: State) -> None:
             await _until(_events(answer), "alive")
 
     with site.served(own, state, heartbeat=0.1) as address:
-        asyncio.run(listen(address))
+        apart(listen(address))
 
 
 class _Clock:
@@ -120,7 +128,7 @@ def test_each_by_its_own_view(tmp_path: Path, state: State) -> None:
         hub.close()
         return [e async for e in streams[0]], [e async for e in streams[1]]
 
-    told, public = asyncio.run(both())
+    told, public = apart(both())
     assert [e.split(b"\n")[0] for e in told] == [b"event: runs", b"event: changed"]
     assert public == []
 
@@ -141,7 +149,7 @@ def test_who_reads_too_slowly_is_told_that_it_missed_something(tmp_path: Path, s
         hub.close()
         return first
 
-    told = asyncio.run(slow())
+    told = apart(slow())
     assert told[-2].startswith(b"event: missed"), "the last of what was kept says so"
     assert b'"again"' in told[-1], "from there on it is told again"
 
@@ -157,7 +165,7 @@ def test_no_more_than_may_listen(tmp_path: Path, state: State) -> None:
         await streams[0].aclose()  # type: ignore[attr-defined]
         await hub.listen(RECIPIENTS["own"])
 
-    asyncio.run(three())
+    apart(three())
 
 
 def test_data_cannot_make_an_event() -> None:
