@@ -140,6 +140,7 @@ def test_every_change_is_kept_in_the_audit_log(desk: Desk) -> None:
     _sharing(desk)
     _notices(desk)
     _users(desk)
+    _account(desk)
     desk.do("POST", "/api/v1/sql", {"query": "SELECT 1 AS one"})
     desk.do("POST", "/signout")
     desk.token = site.token(desk.client)
@@ -212,6 +213,23 @@ def _over(d: Desk, work: str) -> None:
         assert time.monotonic() < end, told
         time.sleep(0.05)
     assert told["state"] == "done", told
+
+
+def _account(d: Desk) -> None:
+    new = "another long password"
+    d.do("PUT", "/api/v1/me/password", {"old": site.PASSWORD, "new": new})
+    d.do("POST", "/account/password", form={"old": new, "new": site.PASSWORD, "again": site.PASSWORD})
+    key = d.do("POST", "/api/v1/me/keys", {"note": "a"})["id"]
+    d.do("DELETE", "/api/v1/me/keys/{number}", number=key)
+    d.do("POST", "/account/keys", form={"note": "b"})
+    d.do("POST", "/account/keys/{number}/revoke", number=d.client.get("/api/v1/me/keys").json()[-1]["id"])
+    for method, route in (("DELETE", "/api/v1/me/sessions/{session}"),
+                          ("POST", "/account/sessions/{session}/end")):  # fmt: skip
+        d.state.sessions.begin("ana")
+        other = next(s["id"] for s in d.client.get("/api/v1/me/sessions").json() if not s["here"])
+        d.do(method, route, session=other)
+    d.do("DELETE", "/api/v1/me/sessions")
+    d.do("POST", "/account/sessions/end")
 
 
 def _users(d: Desk) -> None:

@@ -23,7 +23,7 @@ PUBLIC = {
 """All that is answered to who is not signed in; whoever adds one here thinks twice. TAXII's discovery, whose
 answer is empty to them, stands in its own tests."""
 EXAMPLES = {"finding": "00000000", "run_id": "000000", "table": "flows", "kind": "ip", "value": "192.0.2.1",
-            "version": "x", "name": "icon.svg"}  # fmt: skip
+            "version": "x", "number": "9999", "name": "icon.svg"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

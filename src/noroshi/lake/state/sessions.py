@@ -88,15 +88,25 @@ class Sessions:
         with self._db.begin() as con:
             con.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == _digest(secret)))
 
-    def end_all(self, user: str) -> int:
-        """Ends all of a user's; how many."""
+    def end_digest(self, digest: str) -> None:
+        """Ends the one of that digest, for who has a list of them."""
         with self._db.begin() as con:
-            return con.execute(delete(_SESSIONS).where(_SESSIONS.c.user == user)).rowcount
+            con.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == digest))
+
+    def end_all(self, user: str, *, but: str = "") -> int:
+        """Ends all of a user's but the one of that digest; how many."""
+        gone = (_SESSIONS.c.user == user) & (_SESSIONS.c.digest != but)
+        with self._db.begin() as con:
+            return con.execute(delete(_SESSIONS).where(gone)).rowcount
 
     def of(self, user: str) -> list[Session]:
-        """A user's, newest first."""
+        """A user's that hold, newest first."""
+        at = now()
+        holds = (_SESSIONS.c.seen >= at - IDLE) & (_SESSIONS.c.made >= at - LONGEST)
         with self._db.begin() as con:
-            mine = select(_SESSIONS).where(_SESSIONS.c.user == user).order_by(_SESSIONS.c.made.desc())
+            mine = (
+                select(_SESSIONS).where((_SESSIONS.c.user == user) & holds).order_by(_SESSIONS.c.made.desc())
+            )
             return [_session(r) for r in con.execute(mine).mappings()]
 
 

@@ -47,6 +47,14 @@ def change(
     return _told(state, who, "user changed", name)
 
 
+def own_password(state: State, who: str, name: str, password: str, here: str = "") -> int:
+    """Changes a user's password (its hash) as they asked; how many sessions have ended: all but that of the digest
+    `here`."""
+    state.audit.tell(who, "password changed", name=name)
+    state.users.change(name, password=password)
+    return state.sessions.end_all(name, but=here)
+
+
 def remove(state: State, who: str, name: str) -> None:
     """Takes a user away, with their sessions and keys."""
     state.users.remove(name)
