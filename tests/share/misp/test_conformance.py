@@ -100,6 +100,12 @@ def test_types_and_categories_are_misps(folder: Path) -> None:
             assert one["type"] in described["category_type_mappings"][one["category"]]
     from noroshi.share.misp.types import category_of
 
+    # What somebody said stays where MISP allows it; PyMISP refuses every other pair.
+    allowed = described["category_type_mappings"]
+    for category in (*allowed, "Nonsense"):
+        for type, sane in described["sane_defaults"].items():
+            right = category if type in allowed.get(category, ()) else sane["default_category"]
+            assert category_of(type, category) == right
     assert {t: category_of(t) for t in described["types"]} == {
         t: d["default_category"] for t, d in described["sane_defaults"].items()
     }

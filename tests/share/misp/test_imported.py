@@ -230,3 +230,45 @@ def test_the_export_is_in_the_audit_log(lake: Lake, tmp_path: Path) -> None:
     (entry,) = State(lake.path).audit.newest(action="export")
     assert (entry.actor, entry.recipient, entry.count) == ("cli:ann", "community", 5)
     assert entry.detail["format"] == "misp"
+
+
+def test_categories_come_back_as_they_were(lake: Lake, tmp_path: Path) -> None:
+    """Import, export, import again, export: the category of an attribute is its maker's."""
+    import pymisp
+
+    given = {
+        11: ("ip-dst", "203.0.113.9", "Payload delivery"), 12: ("url", "http://evil.example/x", "External analysis"),
+        13: ("filename|sha256", f"b.exe|{'cd' * 32}", "Artifacts dropped"), 14: ("comment", "words", "Targeting data"),
+        15: ("comment", "of ours", "Internal reference"), 16: ("domain", "c2.example", "Network activity"),
+    }  # fmt: skip
+    loose = [attribute(n, t, v, category=c) for n, (t, v, c) in given.items()]
+    take(lake, tmp_path, event(Attribute=loose))
+    once = json.loads(json.dumps(told(view(lake))))
+    second = Lake.open(tmp_path / "second")
+    (tmp_path / "again").mkdir()
+    take(second, tmp_path / "again", *once)
+    for seen in (once, told(view(second))):
+        (one,) = seen
+        found = every(one)
+        assert {n: found[uuid(n)]["category"] for n in given} == {n: c for n, (_, _, c) in given.items()}
+        assert found[uuid(6)]["category"] == "Payload delivery"  # within an object
+        loaded = pymisp.MISPEvent()
+        loaded.load(json.loads(json.dumps(one)))
+        assert {a.uuid: a.category for a in loaded.attributes if a.uuid != uuid(6)} == {
+            uuid(n): c for n, (_, _, c) in given.items()
+        }
+
+
+def test_a_category_misp_does_not_allow_is_not_told(lake: Lake, tmp_path: Path) -> None:
+    import pymisp
+
+    inner = attribute(6, "md5", "ab" * 16, object_relation="md5", category="Social network")
+    thing = event()["Object"][0] | {"Attribute": [inner]}
+    hostile = [
+        attribute(11, "ip-dst", "203.0.113.9", category="Person"),
+        attribute(12, "md5", "cd" * 16, category="x" * 99),
+    ]
+    take(lake, tmp_path, event(Attribute=hostile, Object=[thing]))
+    (one,) = told(view(lake))
+    assert {a["category"] for a in every(one).values()} == {"Network activity", "Payload delivery"}
+    pymisp.MISPEvent().load(json.loads(json.dumps(one)))

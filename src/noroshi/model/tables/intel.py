@@ -9,6 +9,7 @@ _STATED = Column("ts", "ts", "When it was last stated: modified, else published,
 
 INDICATORS = Table(
     name="indicators",
+    version=2,
     doc="Values that intelligence names, one row per statement.",
     time="ts",
     sort=("kind", "value"),
@@ -36,6 +37,9 @@ INDICATORS = Table(
         Column("comment", "string", "Words beside it.", "", True),
         TLP,
         *LAST,
+        Column(
+            "category", "string", "The source's own category, e.g. MISP's `Payload delivery`.", "", True, 2
+        ),
     ),
 )
 

@@ -26,7 +26,7 @@ class MispSensor:
     """
 
     name = "misp"
-    version = 2
+    version = 3
     doc = "MISP events as exported, from a feed or a search, bare or in a list; base64 data is never kept."
     tables = ("indicators", "objects", "relations", "files")
     grows = False

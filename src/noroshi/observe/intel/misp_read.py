@@ -12,7 +12,7 @@ from noroshi.model.sensor import Batch, Reading
 from noroshi.model.tlp import Tlp, parse, strictest
 from noroshi.observe.intel.galaxy_read import cluster_rows
 from noroshi.observe.intel.misp_spool import AT_LEAST, ORG_ONLY, Spool, completed
-from noroshi.observe.intel.misp_types import is_detection, meaning, plan, split_value
+from noroshi.observe.intel.misp_types import CATEGORIES, is_detection, meaning, plan, split_value
 from noroshi.observe.intel.statements import HASHES, MANY, NAME, Clock, Statements, batch, kept_json, names
 from noroshi.observe.rows import TEXT
 from noroshi.wire.jsonsplit import Closed, Elements, Scope, split
@@ -313,7 +313,7 @@ class _Event:
             held.append((
                 ts, k, v[:TEXT], made.role, shown[:NAME], clock.text(it.first_seen), clock.text(it.last_seen), None,
                 document, None, None, it.uuid, labels, ids, confidence, it.comment[:TEXT] if it.comment else None,
-                own, offset,
+                own, offset, it.category if it.category in CATEGORIES else None,
             ))  # fmt: skip
         if made.is_file and len(parts) == 2 and kinds[1] in HASHES:
             self.file(ts, {kinds[1]: parts[1], "names": [parts[0]]}, own, offset, document)

@@ -28,6 +28,12 @@ KINDS: Final = {
 PARTS: Final = {"malware-sample": ("filename", "md5"), "ip-src|port": ("ip-src", "port"),
                 "ip-dst|port": ("ip-dst", "port")}  # fmt: skip
 """Types of two values that do not say so by themselves as `filename|sha256` does; ports are context."""
+CATEGORIES: Final = frozenset((
+    "Internal reference", "Targeting data", "Antivirus detection", "Payload delivery", "Artifacts dropped",
+    "Payload installation", "Persistence mechanism", "Network activity", "Payload type", "Attribution",
+    "External analysis", "Financial fraud", "Support Tool", "Social network", "Person", "Other",
+))  # fmt: skip
+"""All that MISP has; another word is somebody's own and is not kept."""
 _DESTINATIONS: Final = frozenset(
     ("ip-dst", "domain", "hostname", "ip-dst|port", "domain|ip", "hostname|port", "onion-address")
 )

@@ -32,6 +32,7 @@ COLUMNS: Final = {
     "indicators": (
         "ts", "kind", "value", "role", "type", "first_seen", "last_seen", "valid_until", "document",
         "document_name", "origin", "object_id", "labels", "to_ids", "confidence", "comment", "tlp", "offset",
+        "category",
     ),
     "objects": (
         "ts", "object_id", "type", "names", "name_kind", "refs", "created", "document", "origin", "description",

@@ -338,7 +338,7 @@ class _Row:
         self.reader.statements.held["indicators"].append((
             self.ts, kind, value[:TEXT], role, path[:NAME], *seen, self.document, self.document_name, self.origin,
             it.id, labels, it.type == "indicator", self.confidence, it.name[:TEXT] if it.name else None, self.tlp,
-            self.offset,
+            self.offset, None,
         ))  # fmt: skip
 
     def indicator(self) -> None:

@@ -45,7 +45,8 @@ _OBJECT: Final = {
 _ORG: Final = {"name": re.compile(r".{1,250}", re.S), "uuid": UUID}
 _WITHIN: Final = {"category": re.compile(r"[\w ]{1,60}"), "object_relation": re.compile(r"[\w .-]{1,130}")}
 _ROW: Final = ("ts", "kind", "value", "raw", "role", "type", "first_seen", "last_seen", "document", "origin",
-               "object_id", "labels", "to_ids", "confidence", "comment", "tlp", "run_id", "offset")  # fmt: skip
+               "object_id", "labels", "to_ids", "confidence", "comment", "tlp", "run_id", "offset",
+               "category")  # fmt: skip
 _SIGHTINGS: Final = {"sighting-of": "0", "false-positive-of": "1", "expiration-of": "2"}
 
 
@@ -271,7 +272,7 @@ def _attribute(group: list[dict[str, Any]], around: str, maker: Maker) -> Thing 
         tags.append(types.confidence_tag(first["confidence"]))
     out: Thing = {
         "uuid": own or maker.uuid("statement", around, type, value), "type": type,
-        "category": types.category_of(type), "value": value, "to_ids": bool(first["to_ids"]),
+        "category": types.category_of(type, first["category"] or ""), "value": value, "to_ids": bool(first["to_ids"]),
         "comment": clean(first["comment"] or "", TEXT), "timestamp": str(seconds(first["ts"])), "deleted": False,
         "Tag": tags,
     }  # fmt: skip
@@ -340,6 +341,7 @@ def _tlp(row: dict[str, Any], marks: Marks) -> Tlp:
 def _whole(read: Thing, made: Thing) -> Thing:
     """An attribute of an object: as its row gives it, with the category and relation that were read."""
     out = made | {"object_relation": made["type"]} | tidy(read, _WITHIN)
+    out["category"] = types.category_of(made["type"], str(out.get("category", "")))
     if made["type"] == read.get("type") and isinstance(read.get("value"), str):
         out["value"] = clean(read["value"], VALUE)
     if isinstance(read.get("disable_correlation"), bool):

@@ -51,9 +51,16 @@ def _categories() -> dict[str, str]:
     return {t: category for category, types in tomllib.loads(text).items() for t in types}
 
 
-def category_of(type: str) -> str:
-    """The category MISP gives attributes of that type; `Other` for one it does not know."""
-    return _categories().get(type, "Other")
+@cache
+def _pairs() -> dict[str, frozenset[str]]:
+    text = files("noroshi.share.misp").joinpath("pairs.toml").read_text(encoding="utf-8")
+    return {category: frozenset(types) for category, types in tomllib.loads(text).items()}
+
+
+def category_of(type: str, said: str = "") -> str:
+    """The category somebody gave an attribute of that type, where MISP allows the pair: readers refuse others. Else
+    the one MISP gives the type; `Other` for a type it does not know."""
+    return said if type in _pairs().get(said, ()) else _categories().get(type, "Other")
 
 
 def is_known(type: str) -> bool:
