@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -10,7 +12,7 @@ from noroshi.lake.handle import Lake
 from noroshi.lake.state import State
 from noroshi.web.render import entity_url
 from tests.web import site
-from tests.web.e2e.look import Look
+from tests.web.e2e.look import LOOKS, Look, serious
 
 ATTACKER = "198.51.100.23"
 WIDE = {"width": 1280, "height": 900}
@@ -27,6 +29,84 @@ def test_an_attacker_looks(check_page: Callable[..., None], address: str) -> Non
         address + entity_url("ip", ATTACKER), headers={"accept": "text/html"}, timeout=60
     ).is_success
     check_page(entity_url("ip", ATTACKER), "entity", act=drawn)
+
+
+MANY = [f"host-{n:03}.example" for n in range(90)]
+
+
+def many(route: Any) -> None:
+    """An answer with more values than a graph can show."""
+    nodes = [{"kind": "domain", "value": v, "title": "Domain", "href": f"/entity/domain/{v}", "weight": 1 / (n + 1),
+              "count": n, "notes": []} for n, v in enumerate(MANY)]  # fmt: skip
+    edges = [[0, n, n] for n in range(1, len(MANY))] + [[1, 2, 7]]
+    route.fulfill(json={"nodes": nodes, "edges": edges, "total": len(MANY)})
+
+
+def test_more_than_a_graph_shows_is_a_matrix(browser: object, address: str, shots: Path) -> None:
+    """It comes by itself, is filtered, is used with the keyboard alone, and cannot be made a graph again."""
+    with Look(browser, address, shots).page("en", "light", WIDE) as page:
+        page.route("**/api/v1/pivot/graph?*", many)
+        page.goto(address + entity_url("ip", ATTACKER), timeout=60_000)
+        drawn(page)
+        before = page.locator("#graph .node").count()
+        assert page.locator("#graph [data-as=graph]").get_attribute("aria-pressed") == "true"
+        page.locator("#graph .node").nth(1).press("Enter")
+        page.wait_for_selector("#graph .matrix table")
+        assert page.locator("#graph svg.plot").count() == 0
+        assert page.locator("#graph [data-as=graph]").is_disabled()
+        assert "More than 60" in page.locator("#graph .chosen-node").inner_text()
+        rows = page.locator("#graph .matrix tbody tr:not(.group)")
+        assert rows.count() == before - 1 + len(MANY)
+        assert len(set(page.locator("#graph .matrix .group").all_inner_texts())) > 1
+        domains = page.locator("#graph .matrix tbody", has_text=MANY[5]).locator("td:nth-child(2)")
+        assert [float(w) for w in domains.all_inner_texts()] == sorted(
+            (float(w) for w in domains.all_inner_texts()), reverse=True
+        )
+        page.screenshot(path=shots / "matrix-many.png", full_page=True)
+        assert not serious(page, ())
+        page.locator("#graph .find-value").focus()
+        page.keyboard.type("HOST-04")
+        assert rows.count() == 10
+        assert "10 of" in page.locator("#graph .told").inner_text()
+        page.keyboard.type("nothing like it")
+        assert rows.count() == 0
+        page.keyboard.press("Control+a")
+        page.keyboard.press("Delete")
+        page.locator("#graph .of-matrix select").select_option("domain")
+        assert rows.count() >= len(MANY)
+        opened = page.locator("#graph .matrix thead .across").count()
+        page.locator("#graph .matrix .open:enabled").first.press("Enter")
+        page.wait_for_function(
+            f"document.querySelectorAll('#graph .matrix thead .across').length >= {opened}"
+        )
+        assert page.evaluate("document.activeElement.closest('.matrix') !== null"), "the focus is kept"
+        assert not page.wrong
+
+
+def test_a_matrix_by_choice(browser: object, address: str, shots: Path) -> None:
+    look = Look(browser, address, shots)
+    for n, (lang, theme, size) in enumerate(LOOKS):
+        with look.page(lang, theme, size) as page:
+            page.goto(address + entity_url("ip", ATTACKER), timeout=60_000)
+            drawn(page)
+            values = page.locator("#graph .node").count()
+            page.locator("#graph [data-as=matrix]").press("Enter")
+            page.wait_for_url("**beside=matrix*")
+            assert page.locator("#graph .matrix tbody tr:not(.group)").count() == values - 1
+            assert page.locator("#graph .matrix td.num[class*=heat]").count() >= values - 1
+            page.reload()
+            page.wait_for_selector("#graph .matrix table")
+            page.locator("#related").scroll_into_view_if_needed()
+            page.locator("#related").screenshot(path=shots / f"matrix-{n}.png")
+            over = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert over <= 0
+            assert not serious(page, ())
+            page.locator("#graph [data-as=graph]").press("Enter")
+            drawn(page)
+            assert "beside" not in page.url
+            assert not page.wrong
 
 
 def test_an_unknown_value_and_the_search_look(check_page: Callable[..., None]) -> None:

@@ -1,6 +1,7 @@
 // The page of a value: when it was seen (stacked columns, brushed to choose a time), and what stands beside it (a graph).
 import { kinds, svg, number, colour, tip } from "./charts.js";
 import { say } from "./app.js";
+import { Matrix, short } from "./matrix.js";
 
 // One colour for one kind of record on every page; where two of a picture would have the same, the later takes the next.
 const PLACES = { flows: 0, sessions: 1, logins: 2, commands: 3, alerts: 4, connections: 5, indicators: 6, services: 7, events: 4, dns: 5, http: 3, tls: 2, ssh: 1, transfers: 6, relays: 7, files: 6, src: 0, dst: 1, victim: 4 };
@@ -79,8 +80,9 @@ kinds.stack = (figure, box, data) => {
   });
 };
 
-// What stands beside a value. Below 60 nodes a node-link picture can be read; beyond that the page of a value goes on.
-const MOST = 60, ROUNDS = 320;
+// What stands beside a value. Up to 60 nodes a node-link picture can be read; more are shown as a matrix, which may be
+// chosen for fewer too; beyond HELD the page of a value goes on.
+const MOST = 60, HELD = 400, ROUNDS = 320;
 const GROUPS = { ip: 0, prefix: 0, asn: 0, domain: 1, url: 1, email: 1, md5: 2, sha1: 2, sha256: 2, sha512: 2, imphash: 2, ssdeep: 2, tlsh: 2, cve: 3, advisory: 3, cpe: 3, purl: 3, technique: 4, credential: 5, "ssh-key": 5, certificate: 5, hassh: 6, ja3: 6, ja3s: 6, ja4: 6, ja4s: 6, malware: 7, actor: 7 };
 const SHAPES = [
   r => `M${-r} 0a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
@@ -92,8 +94,6 @@ const SHAPES = [
   r => `M${-r * 0.55} ${-r}h${r * 1.1}l${r * 0.55} ${r}l${-r * 0.55} ${r}h${-r * 1.1}l${-r * 0.55} ${-r}z`,
   r => `M0 ${r * 1.15}L${r * 1.1} ${-r * 0.85}H${-r * 1.1}z`,
 ];
-const bare = text => text.replace(/^cpe:2\.3:/, "").replace(/(:\*)+$/, "").replace(/^https?:\/\//, "");
-const short = text => { const t = bare(text), c = [...t]; return c.length > 26 ? `${c.slice(0, 14).join("")}…${c.slice(-9).join("")}` : t; };
 
 class Graph {
   constructor(figure, data) {
@@ -103,8 +103,34 @@ class Graph {
     this.edges = new Map();
     this.ids = new Map();
     this.chosen = 0;
+    this.matrix = new Matrix(this);
+    this.wanted = new URLSearchParams(location.search).get("beside") === "matrix" ? "matrix" : "graph";
+    this.switch = this.choices();
+    this.box.before(this.switch);
     this.take(data);
     this.draw();
+  }
+  get many() { return this.nodes.length > MOST; }
+  get as() { return this.many ? "matrix" : this.wanted; }
+  // Two buttons; the choice stands in the URL.
+  choices() {
+    const group = Object.assign(document.createElement("div"), { className: "presets as" });
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", this.figure.dataset.as);
+    for (const name of ["graph", "matrix"]) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: this.figure.dataset[`as${name}`] });
+      button.dataset.as = name;
+      button.addEventListener("click", () => {
+        this.wanted = name;
+        const url = new URL(location.href);
+        if (name === "matrix") url.searchParams.set("beside", name); else url.searchParams.delete("beside");
+        history.replaceState(history.state, "", url);
+        this.settle(60);
+        this.draw();
+      });
+      group.append(button);
+    }
+    return group;
   }
   // Adds nodes and edges of an answer; true when there was anything new.
   take(data, from = 0) {
@@ -112,7 +138,7 @@ class Graph {
     const place = data.nodes.map((n, i) => {
       const id = `${n.kind} ${n.value}`;
       if (!this.ids.has(id)) {
-        if (this.nodes.length >= MOST) return -1;
+        if (this.nodes.length >= HELD) return -1;
         const turn = i * 2.4, far = before ? 70 : 40 + 16 * Math.sqrt(i) * 2;
         this.ids.set(id, this.nodes.length);
         this.nodes.push({ ...n, r: this.nodes.length ? 5 + 6 * Math.sqrt(n.weight / most) : 12, x: (at?.x ?? 0) + far * Math.cos(turn) * (i ? 1.6 : 0), y: (at?.y ?? 0) + far * Math.sin(turn) * (i ? 1 : 0), opened: !this.nodes.length });
@@ -132,6 +158,7 @@ class Graph {
   }
   // Forces: nodes push, edges pull, labels keep off each other; cooled step by step, then done.
   settle(rounds = ROUNDS) {
+    if (this.many) return;
     this.size();
     const { nodes } = this, pull = [...this.edges.values()], near = Math.min(this.wide, this.high * 1.5) / 6;
     for (let round = 0; round < rounds; round++) {
@@ -166,6 +193,13 @@ class Graph {
     n.y = Math.max(-this.high / 2 + 14, Math.min(this.high / 2 - 28, n.y));
   }
   draw() {
+    const as = this.as;
+    for (const b of this.switch.children) { b.setAttribute("aria-pressed", b.dataset.as === as); b.disabled = this.many && b.dataset.as === "graph"; }
+    this.figure.dataset.shown = as;
+    this.figure.querySelectorAll("[data-hint]").forEach(p => { p.hidden = p.dataset.hint !== as; });
+    document.querySelectorAll(`[data-of="${this.figure.id}"]`).forEach(b => { b.hidden = as === "matrix"; });   // a table is saved as CSV
+    this.figure.closest(".beside").classList.toggle("as-matrix", as === "matrix");
+    if (as === "matrix") { this.matrix.draw(this.box); this.box.append(this.panel()); return; }
     this.size();
     const { wide, high } = this, plot = svg("svg", { class: "plot", viewBox: `${-wide / 2} ${-high / 2} ${wide} ${high}`, width: wide, height: high });
     const lines = svg("g"), dots = svg("g"), most = Math.max(...[...this.edges.values()].map(e => e.count), 1);
@@ -210,7 +244,7 @@ class Graph {
   async choose(i) {
     const n = this.nodes[i], { dataset } = this.figure;
     this.chosen = i;
-    if (!n.opened && this.nodes.length < MOST) {
+    if (!n.opened && this.nodes.length < HELD) {
       n.opened = true;
       try {
         const answer = await fetch(`/api/v1/pivot/graph?${new URLSearchParams({ value: n.value, kind: n.kind })}`, { headers: { Accept: "application/json" } });
@@ -219,9 +253,10 @@ class Graph {
         this.note = this.take(data, i) ? "" : dataset.none;
       } catch (e) { this.note = e?.what ?? String(e); }
     } else this.note = n.opened ? "" : dataset.full;
-    if (this.nodes.length >= MOST) this.note = dataset.full;
+    if (this.nodes.length >= HELD) this.note = dataset.full;
+    else if (this.many && this.figure.dataset.shown === "graph") this.note = dataset.many;
     this.draw();
-    this.nodes[i].g.focus();
+    if (this.as === "matrix") this.matrix.focus(i); else this.nodes[i].g.focus();
     say(`${n.title} ${n.value} ${this.note}`);
   }
   panel() {
