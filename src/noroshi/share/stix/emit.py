@@ -220,13 +220,16 @@ class Stream:
 
     def sightings(self, view: View) -> Iterator[Emitted]:
         """That we saw what others warn of: under the id of their indicator."""
+        from noroshi.share.stix.facts import revised
+
         sensor = self.names.sensor("sensors")
         for one in stored.seen(view):
             times = {"first_seen": stamp(one.first), "last_seen": stamp(one.last)}
             masked = view.mask.object({
                 "type": "sighting", "spec_version": "2.1",
                 "id": object_id("sighting", one.indicator, one.tlp.value, *self.names.salt),
-                "created": times["first_seen"], "modified": times["last_seen"],
+                "created": times["first_seen"],
+                "modified": stamp(revised(one.last, (one.at,), one.count, exact=view.plain)),
                 "created_by_ref": self.names.creator, "object_marking_refs": [self.names.marks[one.tlp]], **times,
                 "count": min(one.count, COUNT_LIMIT), "sighting_of_ref": one.indicator,
                 "where_sighted_refs": [sensor["id"]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,14 @@ _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp"}
 
 _TOLD_OF_SERVICE = ("service", "product", "version", "state", "ja4s", "hassh", "ssh_key", "certificate")
 
+_CLOSED = 'closed AS (SELECT run_id, "at" FROM runs)'
+"""When the rows of each run came in: what is told of them is no older than that."""
 _FLOWS = f"""
-    WITH ports AS (
+    WITH {_CLOSED}, ports AS (
         SELECT src_ip, "class", protocol, dst_port, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
             sum(packet_count)::BIGINT AS packet_count, sum(byte_count)::BIGINT AS byte_count,
-            max(tool) AS tool
-        FROM flows WHERE {{seen}} GROUP BY ALL
+            max(tool) AS tool, max(closed."at") AS "at"
+        FROM flows JOIN closed USING (run_id) WHERE {{seen}} GROUP BY ALL
     ), ranked AS (
         SELECT *, row_number() OVER (PARTITION BY src_ip, "class"
             ORDER BY packet_count DESC, protocol, dst_port) <= {PORTS} AS told FROM ports
@@ -52,24 +54,29 @@ _FLOWS = f"""
     SELECT src_ip, "class", CASE WHEN told THEN protocol ELSE -1 END::SMALLINT AS protocol,
         CASE WHEN told THEN dst_port ELSE -1 END::INTEGER AS dst_port, min(first_seen) AS first_seen,
         max(last_seen) AS last_seen, sum(packet_count)::BIGINT AS packet_count,
-        sum(byte_count)::BIGINT AS byte_count, max(tool) AS tool
+        sum(byte_count)::BIGINT AS byte_count, max(tool) AS tool, max("at") AS "at"
     FROM ranked GROUP BY ALL ORDER BY src_ip, "class", packet_count DESC, protocol, dst_port
 """  # noqa: S608 - ours
-_SESSIONS = """
+_SESSIONS = f"""
+    WITH {_CLOSED}
     SELECT src_ip, src_port, dst_port, protocol, service, client, hassh, ja4, ssh_key, login_count, login_success,
-        command_count, session_id, decoy, first_seen, last_seen
-    FROM sessions WHERE {seen} ORDER BY src_ip, first_seen, session_id, src_port, dst_port, last_seen
-"""
+        command_count, session_id, decoy, first_seen, last_seen, "at"
+    FROM sessions JOIN closed USING (run_id) WHERE {{seen}}
+    ORDER BY src_ip, first_seen, session_id, src_port, dst_port, last_seen
+"""  # noqa: S608 - ours
 _COMMANDS = f"""
-    SELECT src_ip, session_id, decoy, ts, "text" FROM commands WHERE {{seen}}
+    WITH {_CLOSED}
+    SELECT src_ip, session_id, decoy, ts, "text", "at" FROM commands JOIN closed USING (run_id) WHERE {{seen}}
     QUALIFY row_number() OVER (PARTITION BY src_ip, session_id, decoy ORDER BY ts, "offset") <= {COMMANDS}
     ORDER BY src_ip, session_id, decoy, ts, "offset"
 """  # noqa: S608 - ours
-_SERVICES = """
+_SERVICES = f"""
+    WITH {_CLOSED}
     SELECT ip, port, protocol, state, service, product, version, banner, hostnames, cpes, certificate, ssh_key, hassh,
-        ja4s, ts
-    FROM services WHERE {seen} ORDER BY ip, ts, port, protocol, state, product, version, banner
-"""
+        ja4s, ts, "at"
+    FROM services JOIN closed USING (run_id) WHERE {{seen}}
+    ORDER BY ip, ts, port, protocol, state, product, version, banner
+"""  # noqa: S608 - ours
 
 
 @dataclass(frozen=True)
@@ -98,14 +105,16 @@ class Place:
 
     def observed(
         self, table: str, key: tuple[str, ...], seen: tuple[datetime, datetime], count: int, refs: list[str],
-        told: Object,
+        told: Object, rows: Iterable[Row],
     ) -> Object:  # fmt: skip
-        """The observed-data, with what STIX has no word for in our extension."""
+        """The observed-data, with what STIX has no word for in our extension. rows: those it is made of, which say
+        when they came in: late ones change what is told of a time that was told before, so it is modified then."""
         first, last = stamp(seen[0]), stamp(seen[1])
+        modified = revised(seen[1], (r["at"] for r in rows), count, exact=self.view.plain)
         return {
             "type": "observed-data", "spec_version": "2.1",
             "id": object_id("observed-data", table, self.tlp.value, *key, *self.names.salt),
-            "created": first, "modified": last, "created_by_ref": self.names.creator,
+            "created": first, "modified": stamp(modified), "created_by_ref": self.names.creator,
             "object_marking_refs": self.marks, "first_observed": first, "last_observed": last,
             "number_observed": min(max(count, 1), COUNT_LIMIT), "object_refs": refs,
             "extensions": {OBSERVATION: {
@@ -148,7 +157,7 @@ def _flows(at: Place, rows: Iterable[Row]) -> Iterator[Object]:
             "flows", (at.day.isoformat(), who["value"], str(class_)), seen, total, [who["id"]],
             {"class": class_, "tool": _word(max((r["tool"] or "" for r in ports), default="")),
              "ports": [p for r in ports if (p := _port(r["protocol"], r["dst_port"]))],
-             "packets": total, "bytes": sum(r["byte_count"] or 0 for r in ports)},
+             "packets": total, "bytes": sum(r["byte_count"] or 0 for r in ports)}, ports,
         )  # fmt: skip
 
 
@@ -166,7 +175,7 @@ def _sessions(at: Place, rows: Iterable[Row]) -> Iterator[Object]:
         key = (who["value"], str(row["session_id"]), str(row["src_port"]), stamp(seen[0]))
         observed = at.observed("sessions", key, seen, 1, refs, told | {
             "logins": row["login_count"], "login_success": row["login_success"], "commands": row["command_count"],
-        })  # fmt: skip
+        }, [row])  # fmt: skip
         yield observed
         if row["login_count"]:
             yield from _used(at, "T1110", observed, row)
@@ -188,7 +197,7 @@ def _commands(at: Place, rows: Iterable[Row]) -> Iterator[Object]:
             }  # fmt: skip
             refs.append(made)
         key = (at.day.isoformat(), who["value"], str(session))
-        observed = at.observed("commands", key, seen, len(lines), refs, {"commands": len(lines)})
+        observed = at.observed("commands", key, seen, len(lines), refs, {"commands": len(lines)}, lines)
         yield observed
         yield from _used(at, "T1059", observed, lines[0])
 
@@ -216,7 +225,7 @@ def _services(at: Place, rows: Iterable[Row]) -> Iterator[Object]:
         key = (who["value"], str(port), str(row["state"]), str(row["product"]), stamp(seen[0]))
         yield at.observed(
             "services", key, seen, 1, list(dict.fromkeys([who["id"], *(t["id"] for t in also)])),
-            told | {"ports": [port] if port else [], "banner": _word(row["banner"], BANNER)},
+            told | {"ports": [port] if port else [], "banner": _word(row["banner"], BANNER)}, [row],
         )  # fmt: skip
 
 
@@ -248,6 +257,17 @@ def _traffic(row: Row, who: Object, seen: tuple[datetime, datetime]) -> Object |
         "type": "network-traffic", "spec_version": "2.1", "id": sco_id("network-traffic", what),
         "is_active": False, **what,
     }  # fmt: skip
+
+
+def revised(last: datetime, came: Iterable[datetime | None], count: int, *, exact: bool) -> datetime:
+    """When what is told of a thing changed: when the last of its rows came in, and not before it was last seen.
+
+    A function of what may be seen, so unchanged things keep it. exact: False where a profile makes times coarse: two
+    changes within an hour would look like one, so a higher count is told to be later, within that hour.
+    """
+    at = max((t for t in came if t is not None), default=last)
+    at = max(at.astimezone(UTC), last.astimezone(UTC))
+    return at if exact else at + timedelta(milliseconds=min(max(count, 0), 3_599_999))
 
 
 def _span(rows: list[Row], first: str, last: str) -> tuple[datetime, datetime] | None:

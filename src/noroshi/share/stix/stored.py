@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pyarrow as pa
 
 from noroshi.model.tlp import Tlp, strictest
 from noroshi.share.marking import reason
@@ -130,6 +131,8 @@ class Seen:
     first: datetime
     last: datetime
     tlp: Tlp
+    at: datetime
+    """When the last of it came in."""
 
 
 def seen(view: View) -> Iterator[Seen]:
@@ -146,18 +149,23 @@ def seen(view: View) -> Iterator[Seen]:
             HAVING count(DISTINCT kind || ' ' || value) = 1
         ), met AS (
             SELECT kind, value, sum(l.count) AS n, min(l.first_seen) AS first_seen, max(l.last_seen) AS last_seen,
-                list(DISTINCT coalesce(l.tlp, r.tlp)) AS tlps
+                list(DISTINCT coalesce(l.tlp, r.tlp)) AS tlps, max(r."at") AS came
             FROM links l LEFT JOIN runs r USING (run_id)
             WHERE l."table" IN ({tables}) AND (kind, value) IN (SELECT (kind, value) FROM named)
             GROUP BY kind, value
         )
-        SELECT object_id, n, first_seen, last_seen, named.tlps || met.tlps AS tlps
+        SELECT object_id, n, first_seen, last_seen, named.tlps || met.tlps AS tlps, coalesce(came, last_seen) AS came
         FROM named JOIN met USING (kind, value) ORDER BY object_id
     """)  # noqa: S608 - names of tables, ours
     for batch in found.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
+        # Times as the profile tells them; where it holds some back, the sightings stay back.
+        times = view.mask.table("links", pa.table({n: batch.column(n) for n in ("first_seen", "last_seen")}))
+        if times.num_rows != batch.num_rows:
+            continue
+        for row, time in zip(batch.to_pylist(), times.to_pylist(), strict=True):
+            row |= time
             tlp = strictest(Tlp(t) if t else Tlp.AMBER_STRICT for t in row["tlps"])
-            yield Seen(row["object_id"], int(row["n"]), row["first_seen"], row["last_seen"], tlp)
+            yield Seen(row["object_id"], int(row["n"]), row["first_seen"], row["last_seen"], tlp, row["came"])
 
 
 def _read(view: View, table: str, where: str) -> Iterator[Stored]:
