@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from noroshi.web import static, urls
+from noroshi.web import reasons, static, urls
 from noroshi.web.timerange import PRESETS
 from noroshi.web.viewer import Visit
 
@@ -39,7 +39,8 @@ def page(
         "here": here, "nav": _nav(visit), "ranged": ranged and visit.known is not None, "command": command,
         "url": _url_here(visit), "now": visit.now, "presets": PRESETS, "path": _path_here(visit),
         "local": visit.tower.options.open, "date": lambda at: moment(at, visit),
-        "ago": lambda at: ago(at, visit), "zone": visit.tower.config.timezone.key,
+        "ago": lambda at: ago(at, visit), "said": lambda text: reasons.said(t, str(text)),
+        "zone": visit.tower.config.timezone.key,
     }  # fmt: skip
     if shown["ranged"]:
         shown["span"] = visit.span

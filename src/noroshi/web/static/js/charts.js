@@ -30,6 +30,9 @@ export async function load(figure) {
   }
 }
 export function show(figure, data) {
+  if (data.unit === "packets") data.unit = figure.dataset.packets ?? data.unit;   // else the server's words
+  for (const s of data.series ?? []) if (s.name === "packets") s.name = figure.dataset.packets ?? s.name;
+  data.logged = ` (${figure.dataset.log ?? "log"})`;
   const box = figure.querySelector(".picture"), kind = kinds[figure.dataset.chart];
   const empty = data.x ? !data.x.length : data.items ? !data.items.length : false;
   if (empty) { state(box, "empty", figure.dataset.empty); drawn.delete(figure); return; }
@@ -104,7 +107,7 @@ kinds.line = (figure, box, data) => {
     cursor: { drag: { x: true, y: false, setScale: false } },
     legend: { live: true },
     scales: { y: { distr: data.log ? 3 : 1, range: data.log ? undefined : (_, lo, hi) => [0, hi > 0 ? hi * 1.05 : 1] } },
-    axes: [{ ...axis, values: ticks, space: 72 }, { ...axis, size: 64, label: data.unit ? data.unit + (data.log ? " (log)" : "") : undefined, labelFont: "12px system-ui", values: (_, vs) => vs.map(v => v == null ? "" : number(v)) }],
+    axes: [{ ...axis, values: ticks, space: 72 }, { ...axis, size: 64, label: data.unit ? data.unit + (data.log ? data.logged : "") : undefined, labelFont: "12px system-ui", values: (_, vs) => vs.map(v => v == null ? "" : number(v)) }],
     series: [{ label: "UTC", value: (_, v) => v == null ? "" : new Date(v * 1e3).toISOString().slice(0, 16).replace("T", " ") },
       ...data.series.map((s, i) => ({ label: s.name, stroke: stroke(i), width: 1.5, dash: DASHES[i % 8], spanGaps: false,
         fill: data.stack ? stroke(i) + "33" : undefined, points: { show: xs.length < 60, size: 4 }, value: (_, v) => number(v) }))],
@@ -153,7 +156,7 @@ kinds.heat = (figure, box, data) => {
   plot.addEventListener("pointerleave", () => t.off());
   if (data.links) plot.addEventListener("click", e => { const c = e.target.closest(".cell"); if (c && data.links[+c.dataset.i]) location.assign(data.links[+c.dataset.i]); });
   const key = Object.assign(document.createElement("div"), { className: "scale" });
-  key.append("0", ...Array.from({ length: steps }, (_, i) => Object.assign(document.createElement("i"), { className: `s${i}` })), `${number(scale.most)} ${data.unit ?? ""}${data.log ? " (log)" : ""}`);
+  key.append("0", ...Array.from({ length: steps }, (_, i) => Object.assign(document.createElement("i"), { className: `s${i}` })), `${number(scale.most)} ${data.unit ?? ""}${data.log ? data.logged : ""}`);
   box.append(key);
 };
 
