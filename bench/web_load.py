@@ -17,8 +17,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 Ask = Callable[[random.Random], str]
-LOADED = re.compile(r'data-src="([^"]+)"|hx-get="([^"]+)"[^>]*hx-trigger="load"')
+LOADED = re.compile(r'data-src="([^"]+)"|hx-get="([^"]+)"[^>]*hx-trigger="(?:load|revealed)"')
 """What a page asks for by itself once it is there: pictures, and parts that htmx loads."""
+SEEN = re.compile(r'data-src="([^"]+)"|hx-get="([^"]+)"[^>]*hx-trigger="load"')
+"""The same without what lies further down, which is asked for when somebody scrolls there."""
+SCROLL = 0.5
+"""How many of all visitors look at the whole page."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +121,15 @@ class Client:
             self._connection, body = None, b""
         return 1000 * (time.perf_counter() - began), body
 
-    def visit(self, path: str) -> tuple[float, list[float]]:
+    def visit(self, path: str, whole: bool = True) -> tuple[float, list[float]]:
         """A page and all it loads, one after the other: (the page, each of the others)."""
         took, body = self.get(path)
-        return took, [self.get(one)[0] for one in loaded(body)]
+        return took, [self.get(one)[0] for one in loaded(body, LOADED if whole else SEEN)]
 
 
-def loaded(body: bytes) -> list[str]:
+def loaded(body: bytes, what: re.Pattern[str] = LOADED) -> list[str]:
     """What a page loads by itself."""
-    found = (html.unescape(a or b) for a, b in LOADED.findall(body.decode("utf-8", "replace")))
+    found = (html.unescape(a or b) for a, b in what.findall(body.decode("utf-8", "replace")))
     return list(dict.fromkeys(p for p in found if p.startswith("/") and not p.startswith("/static")))
 
 
@@ -160,7 +164,7 @@ def people(port: int, w: World, *, users: int, seconds: float, think: float = 1.
         time.sleep(think * rng.random())
         while time.monotonic() < until:
             name = rng.choices(names, weights)[0]
-            took, others = client.visit(made[name](rng))
+            took, others = client.visit(made[name](rng), rng.random() < SCROLL)
             with load.lock:
                 load.requests[name].append(took)
                 load.requests["what pages load"] += others

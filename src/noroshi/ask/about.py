@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from noroshi.lake.findings import from_row
@@ -44,7 +45,12 @@ def _holding(shot: Snapshot, column: str, value: str) -> list[Finding]:
         finding = from_row(row)
         if finding.id not in best or finding.tlp.rank > best[finding.id].tlp.rank:
             best[finding.id] = finding
-    return sorted(best.values(), key=lambda f: (f.last_seen, f.confidence, f.id), reverse=True)
+    return ordered(best.values())
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Newest first."""
+    return sorted(findings, key=lambda f: (f.last_seen, f.confidence, f.id), reverse=True)
 
 
 def _may_see(shot: Snapshot, row: dict[str, Any]) -> bool:

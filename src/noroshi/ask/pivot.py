@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from noroshi.ask.about import about
+from noroshi.ask.about import about, ordered
 from noroshi.ask.context import Context, Own, context
 from noroshi.ask.crosslinks import Case, CrossLink, all_of
 from noroshi.ask.head import Head, Stand, head
@@ -119,17 +119,20 @@ class Pivots:
 
     own: what the configuration says is ours. restricted: the snapshot is for a recipient, who is shown no secrets.
     unseen: networks (telescopes) whose addresses the recipient is not told. through: what becomes of rows of links
-    before anything is counted; a value that does not come through as it is, is one nobody knows.
+    before anything is counted; a value that does not come through as it is, is one nobody knows. judged: findings about
+    (kind, value), newest first, where somebody has them at hand; else they are read.
     """
 
     def __init__(
         self, shot: Snapshot, own: Own | None = None, *, restricted: bool = False, unseen: Sequence[str] = (),
         through: Callable[[pa.Table], pa.Table] | None = None,
+        judged: Callable[[str, str], Sequence[Finding]] | None = None,
     ) -> None:  # fmt: skip
         from noroshi.lake.heads import Links
 
         self.shot, self.own = shot, own or Own()
         self.asked, self.through = 0, through
+        self.judged = judged or (lambda kind, value: about(shot, kind, value))
         self.links: Links = Links(shot)
         runs = {r.run_id: r for r in shot.runs()}
         self.sources = {i: r.source for i, r in runs.items()}
@@ -156,7 +159,7 @@ class Pivots:
         beside = related(self.shot, self.links, what, [*found, *oldest], MOST_RELATED, self.unseen)
         self.asked += 1
         around = context(self.shot, self.links, what, self.own, often=self.asked > OFTEN)
-        findings = [] if self._is_unseen(what) else about(self.shot, what.kind, what.value)
+        findings = [] if self._is_unseen(what) else ordered(self.judged(what.kind, what.value))
         case = Case(self.shot, self.links, what, stands, found, around, findings)
         top, distinct = _addresses(links) if what.kind == "prefix" else ((), 0)
         return Pivot(

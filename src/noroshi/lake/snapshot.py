@@ -26,6 +26,7 @@ from noroshi.model.tables import TABLES
 from noroshi.model.tlp import Tlp
 
 if TYPE_CHECKING:
+    from noroshi.lake.answers import Answers
     from noroshi.lake.handle import Lake
 
 _FINDINGS_KEY = "id, tlp"
@@ -130,21 +131,24 @@ class Snapshot:
         self._lock = threading.Lock()
         self.patience: float | None = None
         """Seconds a question may take that does not say so itself: a server sets it."""
+        self.answers: Answers | None = None
+        """Where answers are kept: a server sets it."""
 
     def sql(
-        self, text: str, params: dict[str, Any] | None = None, *, seconds: float | None = None
-    ) -> pa.Table:
+        self, text: str, params: dict[str, Any] | None = None, *, seconds: float | None = None, fresh: bool = False,
+    ) -> pa.Table:  # fmt: skip
         """The answer to one SELECT in DuckDB's dialect; `$name` parameters; addresses stay binary.
 
         Tables are those of `model.tables`, partitioned ones with `day`; `findings` are the newest revisions
         that hold, `findings_history` all, `runs` the newest state of each. Macros: ip, ip_text, in_net.
         Raises UsageError for anything but one right SELECT, LakeError when the store fails, or when it takes
-        longer than `seconds`.
+        longer than `seconds`. fresh: never from `answers`; for texts of others, which may ask for the time.
         """
         with self._lock:
             if self._con is None:
                 self._con = self._connect()
-        return self._con.sql(text, params, self.patience if seconds is None else seconds)
+        patience = self.patience if seconds is None else seconds
+        return (self._con.sql if fresh else self._con.kept)(text, params, patience)
 
     def restricted(
         self, tlp: Tlp | None = None, runs: Iterable[str] | None = None, memory: int | None = None
@@ -161,9 +165,11 @@ class Snapshot:
         limits = self._limits.and_also(_Limits(tlp, asked))
         unseen = self._hidden | (self._visible - seen)
         shown = {i: r for i, r in self._runs.items() if i in seen}
-        return Snapshot(
+        made = Snapshot(
             self._lake, self._files, shown, seen, unseen, limits, memory or self._memory, self._horizon
         )
+        made.answers = self.answers
+        return made
 
     def _connect(self) -> Locked:
         views, allowed = {}, []
@@ -179,7 +185,7 @@ class Snapshot:
         return Locked(
             self._lake.temporary, views, allowed,
             {"runs": pa.Table.from_pylist(rows, schema=TABLES["runs"].arrow())},
-            self._memory,
+            self._memory, self.answers,
         )  # fmt: skip
 
     def _finding_views(self, every: str) -> dict[str, str]:

@@ -8,11 +8,14 @@ SELECT over the lake's tables and a few functions that make rows out of nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from noroshi.lake import macros
+from noroshi.lake.answers import Answers
 from noroshi.lake.encoding import version_of
 from noroshi.model.errors import LakeError, NoroshiError, UsageError
 from noroshi.model.schema import Column, Table
@@ -121,14 +125,16 @@ class Locked:
 
     def __init__(
         self, temporary: Path, views: dict[str, str], files: Sequence[Path], tables: dict[str, pa.Table],
-        memory: int | None = None,
+        memory: int | None = None, answers: Answers | None = None,
     ) -> None:  # fmt: skip
         self._names = {*views, *tables}
+        self._views, self._tables = views, tables
         share = int(ram() * MEMORY_SHARE)
         self._memory = min(memory or share, share)
         con = self._con = connect(temporary, memory=self._memory)
         self._lock = threading.Lock()
-        self._fine: set[str] = set()
+        self._answers = answers
+        self._fine: dict[str, frozenset[str]] = answers.fine if answers else {}
         macros.install(con)
         for name, rows in tables.items():
             con.register("_rows", rows)
@@ -171,6 +177,39 @@ class Locked:
                 timer.cancel()
             cursor.close()
 
+    def kept(self, text: str, params: dict[str, Any] | None = None, seconds: float | None = None) -> pa.Table:
+        """The same, from where answers are kept when it was asked before of what the tables it names are now. Not for
+        texts that ask for the time or for chance."""
+        if self._answers is None:
+            return self.sql(text, params, seconds)
+        with self._lock:
+            cursor = self._con.cursor()
+        try:
+            with telling_sql():
+                named = self._check(cursor, text)
+        finally:
+            cursor.close()
+        read = tuple(self._read_from[n] for n in sorted(named))
+        key = (text, repr(sorted((params or {}).items())), read)
+        return self._answers.get(key, lambda: self.sql(text, params, seconds))
+
+    @cached_property
+    def _read_from(self) -> dict[str, bytes]:
+        """What each table is, as a digest: the text of its view and of those it is made of, or its rows."""
+        out = {}
+        for name, rows in self._tables.items():
+            out[name] = hashlib.sha256(repr(rows.to_pylist()).encode()).digest()
+        words = re.compile(rf"\b({'|'.join(map(re.escape, self._views))})\b")
+        for name in self._views:
+            texts, todo = {}, [name]
+            while todo:
+                one = todo.pop()
+                if one not in texts:
+                    texts[one] = self._views[one]
+                    todo += set(words.findall(re.sub("'[^']*'", "", texts[one])))
+            out[name] = hashlib.sha256(repr(sorted(texts.items())).encode()).digest()
+        return out
+
     def _fetched(self, answer: duckdb.DuckDBPyRelation, late: threading.Event) -> pa.Table:
         """The whole answer, unless it is too large to be held."""
         size, batches = 0, []
@@ -187,16 +226,17 @@ class Locked:
                 batches.append(batch)
             return pa.Table.from_batches(batches, reader.schema)
 
-    def _check(self, con: duckdb.DuckDBPyConnection, text: str) -> None:
-        """Refuses all but one SELECT over what is here. The text alone decides: what was fine stays so, and to parse it
-        again would cost as much as a small answer."""
-        if text in self._fine:
-            return
-        self._parsed(con, text)
-        if len(self._fine) < _KNOWN and len(text) <= _KNOWN_TEXT:
-            self._fine.add(text)
+    def _check(self, con: duckdb.DuckDBPyConnection, text: str) -> frozenset[str]:
+        """The tables it names. Refuses all but one SELECT over what is here. The text alone decides: what was fine
+        stays so, and to parse it again would cost as much as a small answer."""
+        found = self._fine.get(text)
+        if found is None:
+            found = self._parsed(con, text)
+            if len(self._fine) < _KNOWN and len(text) <= _KNOWN_TEXT:
+                self._fine[text] = found
+        return found
 
-    def _parsed(self, con: duckdb.DuckDBPyConnection, text: str) -> None:
+    def _parsed(self, con: duckdb.DuckDBPyConnection, text: str) -> frozenset[str]:
         statements = con.extract_statements(text)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError(
@@ -209,6 +249,7 @@ class Locked:
                 "only a plain SELECT statement is allowed", todo="Write PIVOT with FILTER or CASE."
             )
         with_names = {str(key).lower() for key in _named(tree)}
+        named = set()
         for kind, name in _sources(tree):
             if kind == "TABLE_FUNCTION" and name.lower() not in _ROW_MAKERS:
                 raise UsageError(f"the function {name} cannot be used here",
@@ -217,6 +258,9 @@ class Locked:
                 raise UsageError(
                     f"there is no table {name}", todo=f"Tables: {', '.join(sorted(self._names))}."
                 )
+            if kind == "BASE_TABLE" and name.lower() in self._names:
+                named.add(name.lower())
+        return frozenset(named)
 
 
 def _utc(rows: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ old.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import time
 from collections import OrderedDict
@@ -15,10 +16,12 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from noroshi.lake.answers import Answers
 from noroshi.model.errors import NoroshiError
 from noroshi.model.tlp import DEFAULT
 from noroshi.share.gate import View
 from noroshi.web.errors import Forbidden
+from noroshi.web.known import Known
 
 if TYPE_CHECKING:
     from noroshi.ask.pivot import Own, Pivots
@@ -40,6 +43,9 @@ KEPT_ONE = 4 << 20
 """The longest answer that is kept."""
 CARRIED = 16
 """Recipients whose findings are carried to the next moment: ten thousand of them are 20 MB."""
+LATELY_S = 60.0
+"""How old a ranking may be that reads all rows of its time (`Seen.lately`): runs come every few seconds, and of a
+month's sum each of them is nothing."""
 KEPT_THINGS = 200
 """What pages worked out for one moment and recipient, of those that come in many ways (`recall`)."""
 
@@ -63,7 +69,14 @@ def answer(body: bytes, media: str, headers: tuple[tuple[str, str], ...] = ()) -
 class KeptView(View):
     """The gate's view of one moment, whose findings are read from the lake once."""
 
-    kept: dict[str, list[Finding]] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[str, Known] = field(default_factory=dict, compare=False, repr=False)
+    stamp: int = field(default=0, compare=False)
+    """Names the findings they see: the same at another moment when those are."""
+
+    @classmethod
+    def of(cls, view: View) -> KeptView:
+        """From a view."""
+        return cls(**{one.name: getattr(view, one.name) for one in fields(View)})
 
     def findings(
         self,
@@ -74,56 +87,80 @@ class KeptView(View):
         mine: bool = False,
     ) -> list[Finding]:
         """See View.findings."""
-        if mine or not self.plain:
+        if mine or (since and not self.plain):
             # Masked times and subjects are not what `since` and `mine` are about.
             return super().findings(kinds=kinds, since=since, wanted=wanted, mine=mine)
-        if "all" not in self.kept:
-            self.kept["all"] = super().findings(wanted=False)
         asked, own = set(kinds), set(self.recipient.kinds) if wanted else set()
         return [
-            f for f in self.kept["all"]
+            f for f in self.known.oldest
             if (not asked or f.kind in asked) and (not own or f.kind in own) and (not since or f.last_seen >= since)
         ]  # fmt: skip
+
+    @property
+    def known(self) -> Known:
+        """All they may see, masked, wanted or not."""
+        found = self.kept.get("all")
+        if found is None:
+            found = self.kept.setdefault("all", Known(super().findings(wanted=False)))
+        return found
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Which runs a view tells of, to compare two moments."""
+
+    told: frozenset[str]
+    newest: datetime | None
+
+    @classmethod
+    def of(cls, shot: Snapshot) -> _Runs:
+        """Of a snapshot."""
+        runs = shot.runs()
+        return cls(frozenset(r.run_id for r in runs), max((r.at for r in runs), default=None))
+
+    def grew(self, shot: Snapshot) -> bool:
+        """True when nothing has happened since but that runs came which were closed later: none was forgotten, and of
+        none more or less is told."""
+        runs = shot.runs()
+        later = {r.run_id for r in runs if self.newest is None or r.at > self.newest}
+        now = {r.run_id for r in runs}
+        return self.told <= now and now - self.told <= later
 
 
 @dataclass(frozen=True)
 class _Carried:
-    """Findings one recipient saw at a moment, and what they were read from: at the next moment they are the same
-    unless one of these has changed, and to read them costs a second for each ten thousand."""
+    """What one recipient's findings were read from at a moment, and what was made of them: at the next moment both are
+    the same unless one of these has changed, and to read them costs a second for each ten thousand."""
 
     files: tuple[str, ...]
-    runs: frozenset[str] | None
-    newest: datetime | None
+    all_told: bool
+    runs: _Runs
     telescopes: object
-    findings: list[Finding]
+    kept: dict[str, Known]
+    stamp: int
 
     @classmethod
-    def of(cls, view: KeptView) -> _Carried | None:
-        """None when they were not read."""
-        found = view.kept.get("all")
-        if found is None:
-            return None
+    def of(cls, view: KeptView) -> _Carried:
+        """From a view."""
         shot = view.shot
-        newest = max((r.at for r in shot.runs()), default=None)
-        return cls(tuple(shot.files("findings")), shot.told_runs, newest, view.telescopes, found)
+        files, all_told = tuple(shot.files("findings")), shot.told_runs is None
+        return cls(files, all_told, _Runs.of(shot), view.telescopes, view.kept, view.stamp)
 
     def holds(self, view: KeptView) -> bool:
         """True when nothing has come but runs closed later, of which no finding stored before can tell."""
         shot = view.shot
         if tuple(shot.files("findings")) != self.files or view.telescopes != self.telescopes:
             return False
-        if shot.told_runs is None or self.runs is None:
-            return shot.told_runs is self.runs
-        fresh = shot.told_runs - self.runs
-        later = {r.run_id for r in shot.runs() if self.newest is None or r.at > self.newest}
-        return self.runs <= shot.told_runs and fresh <= later
+        if self.all_told or shot.told_runs is None:
+            return self.all_told and shot.told_runs is None
+        return self.runs.grew(shot)
 
 
 @dataclass
 class Seen:
     """What one recipient sees of one moment; shared by all who have that view."""
 
-    view: View
+    view: KeptView
     config: Config
     _pivots: Pivots | None = None
     _days: tuple[date, date] | bool | None = False
@@ -131,6 +168,9 @@ class Seen:
     _kept: int = 0
     _things: dict[str, object] = field(default_factory=dict)
     _many: OrderedDict[tuple[object, ...], object] = field(default_factory=OrderedDict)
+    _late: dict[tuple[object, ...], tuple[float, _Runs, object]] = field(default_factory=dict)
+    """Shared with the moments before."""
+    _clock: Callable[[], float] = time.monotonic
     _making: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -153,13 +193,18 @@ class Seen:
             if self._pivots is None:
                 outside = not self.view.recipient.may_see(DEFAULT)
                 self._pivots = Pivots(
-                    shot, _own(self.config, outside), restricted=outside, unseen=self.view.telescopes
+                    shot,
+                    _own(self.config, outside),
+                    restricted=outside,
+                    unseen=self.view.telescopes,
+                    judged=lambda kind, value: self.known.by_subject.get((kind, value), ()),
                 )
             return self._pivots
 
-    def findings(self) -> tuple[Finding, ...]:
-        """All findings they may see, masked, oldest first."""
-        return tuple(self.view.findings(wanted=False))
+    @property
+    def known(self) -> Known:
+        """The findings they may see, masked."""
+        return self.view.known
 
     def days(self) -> tuple[date, date] | None:
         """First and last UTC day with anything they see; None when there is nothing."""
@@ -208,6 +253,23 @@ class Seen:
                 with self._lock:
                     self._making.pop(("recall", *map(str, key)), None)
 
+    def lately(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """As `recall`, or what was made LATELY_S ago at most at a moment since which only runs came."""
+
+        def found() -> T:
+            with self._lock:
+                late = self._late.get(key)
+            if late and self._clock() - late[0] <= LATELY_S and late[1].grew(self.view.shot):
+                return cast("T", late[2])
+            made = make()
+            with self._lock:
+                self._late[key] = (self._clock(), _Runs.of(self.view.shot), made)
+                while len(self._late) > KEPT_THINGS:
+                    del self._late[next(iter(self._late))]
+            return made
+
+        return self.recall(key, found)
+
     def remember(self, key: tuple[str, ...], make: Callable[[], Answer]) -> Answer:
         """The answer to a question at this moment, made once."""
         with self._lock:
@@ -249,6 +311,10 @@ class Reader:
         self._shot: Snapshot | None = None
         self._seen: dict[Recipient, Seen] = {}
         self._carried: dict[Recipient, _Carried] = {}
+        self._late: dict[Recipient, dict[tuple[object, ...], tuple[float, _Runs, object]]] = {}
+        self._answers = Answers()
+        self._stamps = itertools.count(1)
+        self._lasting: OrderedDict[tuple[object, ...], object] = OrderedDict()
         self.generation = 0
         """Counts the snapshots taken: two equal numbers are one moment."""
         self._lock, self._looking = threading.Lock(), threading.Lock()
@@ -284,12 +350,10 @@ class Reader:
                     raise
                 self._looked = self._clock()  # what there was is still right; it is tried again in a second
                 return
+            shot.answers = self._answers
             with self._lock:
                 before = dict(self._seen)
-            read = (
-                (to, _Carried.of(seen.view)) for to, seen in before.items() if isinstance(seen.view, KeptView)
-            )
-            carried = self._carried | {to: one for to, one in read if one is not None}
+            carried = self._carried | {to: _Carried.of(seen.view) for to, seen in before.items()}
             with self._lock:
                 self._shot, self._seen = shot, {}
                 self._carried = dict(list(carried.items())[-CARRIED:])
@@ -306,16 +370,34 @@ class Reader:
         with self._lock:
             found = self._seen.get(to) if shot is self._shot else None
         if found is None:
-            view = open_view(self.lake, self.config, to, shot=shot)
-            view.shot.patience = self.seconds
-            view = KeptView(**{one.name: getattr(view, one.name) for one in fields(View)})
+            plain = open_view(self.lake, self.config, to, shot=shot)
+            plain.shot.patience = self.seconds
+            view = KeptView.of(plain)
             carried = self._carried.get(to)
-            if carried and carried.holds(view):
-                view.kept["all"] = carried.findings
-            made = Seen(view, self.config)
+            held = carried if carried and carried.holds(view) else None
+            view = replace(
+                view, kept=held.kept if held else {}, stamp=held.stamp if held else next(self._stamps)
+            )
+            late = self._late.setdefault(to, {}) if len(self._late) < CARRIED or to in self._late else {}
+            made = Seen(view, self.config, _late=late, _clock=self._clock)
             with self._lock:
                 found = self._seen.setdefault(to, made) if shot is self._shot else made
         return found
+
+    def lasting(self, key: str, views: Sequence[View], make: Callable[[], T]) -> T:
+        """What `make` gives from the findings of these views alone, made once for as long as those stay the same; the
+        KEPT_THINGS last asked for."""
+        name = (key, *(v.stamp if isinstance(v, KeptView) else id(v) for v in views))
+        with self._lock:
+            if name in self._lasting:
+                self._lasting.move_to_end(name)
+                return cast("T", self._lasting[name])
+        made = make()
+        with self._lock:
+            self._lasting[name] = made
+            while len(self._lasting) > KEPT_THINGS:
+                self._lasting.popitem(last=False)
+        return made
 
     def view(self, to: Recipient, now: datetime | None = None) -> View:
         """The same as a view with the clock of this request."""

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from noroshi.share.marking import Recipient
 from noroshi.web import viewer as viewers
-from noroshi.web.reader import Seen
+from noroshi.web.reader import KeptView, Seen
 from noroshi.web.security import csrf
 from noroshi.web.security.doorkeeper import Doorkeeper
 from noroshi.web.viewer import Viewer
@@ -136,7 +136,7 @@ class Server:
         tower.doorkeeper, reader = keeper, tower.reader
         reader._shot, reader._looked = next(iter(self.views.values())).shot, 0.0
         reader._clock = lambda: 0.0
-        reader._seen = {v.recipient: Seen(v, self.config) for v in self.views.values()}
+        reader._seen = {v.recipient: Seen(KeptView.of(v), self.config) for v in self.views.values()}
         return app
 
     def ask(

@@ -13,6 +13,7 @@ from noroshi.model.finding import KINDS, Finding
 from noroshi.model.tlp import parse as parse_tlp
 from noroshi.web import answers, paging
 from noroshi.web.errors import NotFound
+from noroshi.web.known import Chosen, place
 from noroshi.web.viewer import AsViewer, Visit
 
 router = APIRouter(tags=["findings"])
@@ -85,7 +86,7 @@ def get_finding(visit: AsViewer, finding: str) -> Response:
 def one(visit: Visit, finding: str) -> Finding:
     """The finding of that id, or whose id begins so. Raises NotFound."""
     if len(finding) >= 8:
-        found = [f for f in visit.seen.findings() if f.id.startswith(finding.lower())]
+        found = visit.seen.known.beginning(finding.lower())
         if len(found) == 1:
             return found[0]
     raise NotFound("there is no such finding", where=finding[:40], todo="`noroshi findings` lists them.")
@@ -93,7 +94,7 @@ def one(visit: Visit, finding: str) -> Finding:
 
 def chosen(
     visit: Visit, *, kind: str = "", subject: str = "", tlp: str = "", confidence: int = 0, text: str = ""
-) -> list[Finding]:
+) -> Chosen:
     """The findings asked for, newest first. Raises UsageError for a kind or marking there is not."""
     from noroshi.model.errors import UsageError
 
@@ -105,21 +106,10 @@ def chosen(
     mark = parse_tlp(tlp) if tlp else None
     words, value = text.casefold().split(), _canonical(subject) if subject else ""
     ranged = any(visit.request.query_params.get(k) for k in ("range", "from", "to"))
-    found = [
-        f for f in visit.seen.findings()
-        if (not kinds or f.kind in kinds)
-        and (not value or f.subject.value == value)
-        and (mark is None or f.tlp is mark)
-        and f.confidence >= confidence
-        and (not ranged or (f.last_seen >= visit.span.start and f.first_seen < visit.span.end))
-        and (not words or all(w in _said(f) for w in words))
-    ]  # fmt: skip
-    return sorted(found, key=place)
-
-
-def place(f: Finding) -> tuple[float, str, str]:
-    """Where a finding stands in a list, newest first."""
-    return -f.last_seen.timestamp(), f.kind, f.id
+    since, until = (visit.span.start, visit.span.end) if ranged else (None, None)
+    return visit.seen.known.chosen(
+        kinds=kinds, value=value, mark=mark, confidence=confidence, since=since, until=until, words=words
+    )
 
 
 def flat(f: Finding) -> dict[str, Any]:
@@ -129,10 +119,6 @@ def flat(f: Finding) -> dict[str, Any]:
         "subject_kind": f.subject.kind, "subject": f.subject.value, "summary_en": f.summary.get("en", ""),
         "summary_ja": f.summary.get("ja", ""), "rule": f"{f.rule.name} {f.rule.version}",
     }  # fmt: skip
-
-
-def _said(f: Finding) -> str:
-    return " ".join((f.subject.value, f.kind, f.scope, *f.summary.values())).casefold()
 
 
 def _canonical(subject: str) -> str:

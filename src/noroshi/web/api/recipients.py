@@ -303,7 +303,8 @@ def collections(visit: Visit, name: str = "") -> list[dict[str, Any]]:
     from noroshi.work.publish import status
 
     operator(visit)
-    return status(visit.tower.lake, visit.tower.state, [named(visit, name).name] if name else ())
+    tower = visit.tower
+    return status(tower.lake, tower.state, [named(visit, name).name] if name else (), tower.config)
 
 
 def published(visit: Visit, name: str = "") -> Work:

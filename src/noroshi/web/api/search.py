@@ -144,7 +144,7 @@ def _ids(visit: Visit, text: str) -> list[Meaning]:
     text = text.lower()
     out = [
         Meaning("finding", f.id, None, f"/findings/{urls.segment(f.id)}")
-        for f in visit.view.findings(wanted=False) if f.id.startswith(text)
+        for f in visit.seen.known.beginning(text)
     ]  # fmt: skip
     if visit.view.plain and visit.viewer.may("analyst"):
         out += [

@@ -237,9 +237,8 @@ def judged(visit: Visit, ips: Iterable[str] | None = None) -> dict[str, list[Fin
     """Findings about services that stand in the time range, by address."""
     span, wanted = visit.span, set(ips) if ips is not None else None
     found: dict[str, list[Finding]] = defaultdict(list)
-    for f in visit.view.findings(kinds=JUDGED, wanted=False):
-        held = f.last_seen >= span.start and f.first_seen < span.end
-        if held and f.subject.kind == "ip" and (wanted is None or f.subject.value in wanted):
+    for f in visit.seen.known.chosen(kinds=JUDGED, since=span.start, until=span.end):
+        if f.subject.kind == "ip" and (wanted is None or f.subject.value in wanted):
             found[f.subject.value].append(f)
     return found
 

@@ -38,7 +38,7 @@ def ask_sql(visit: AsAdmin, question: SqlQuestion, format: str = answers.Format)
     from noroshi.work.sql import rows
 
     visit.tell("sql", query=question.query[:2000])
-    found = visit.shot.sql(question.query, seconds=question.seconds)
+    found = visit.shot.sql(question.query, seconds=question.seconds, fresh=True)
     told = rows(found.slice(0, question.limit))
     columns = list(told[0]) if told else list(found.column_names)
     whole = {"columns": columns, "rows": told, "cut": found.num_rows > question.limit}

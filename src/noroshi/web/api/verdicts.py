@@ -89,6 +89,13 @@ def judge(visit: AsAnalyst, said: Judgement) -> Response:
     return answers.json(store(visit, said.findings, said.verdict, said.comment), status=201)
 
 
+def held(visit: Visit) -> dict[str, verdicts.Verdict]:
+    """The verdicts that hold, by finding. None for who has a masked view: a verdict tells who works here."""
+    if not visit.view.plain:
+        return {}
+    return visit.seen.once("verdicts", lambda: verdicts.newest(visit.view.shot))
+
+
 def store(visit: Visit, ids: list[str], verdict: str, comment: str) -> dict[str, object]:
     """Stores a verdict on findings this viewer may see, and shows it at once. Raises NotFound."""
     found = [one(visit, i) for i in dict.fromkeys(ids)]

@@ -15,9 +15,10 @@ from noroshi.model.finding import Finding, iso
 from noroshi.model.observable import CANONICAL
 from noroshi.model.watch import KEYWORD, Watch, parse
 from noroshi.web import answers, paging
-from noroshi.web.api.findings import FindingPage, place
+from noroshi.web.api.findings import FindingPage
 from noroshi.web.api.works import WorkModel, accepted
 from noroshi.web.errors import Forbidden, NotFound
+from noroshi.web.known import place
 from noroshi.web.longwork import Work
 from noroshi.web.viewer import AsAnalyst, Visit
 

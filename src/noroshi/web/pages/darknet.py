@@ -56,10 +56,7 @@ def _step(seconds: float) -> int:
 
 def _findings(visit: Visit) -> list[Finding]:
     kinds = ("dos-victim", "investigation-scanner", "port-surge")
-    span = visit.span
-    return [
-        f for f in visit.view.findings(kinds=kinds, since=span.start, wanted=False) if f.first_seen < span.end
-    ]
+    return list(visit.seen.known.chosen(kinds=kinds, since=visit.span.start, until=visit.span.end))
 
 
 def _risen(ports: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -111,5 +108,5 @@ def talkers(visit: AsViewer, port: int = -1) -> Response:
     from noroshi.web.api.traffic import most
 
     key = ("darknet.talkers", visit.span.start, visit.span.end, port)
-    found = visit.seen.recall(key, lambda: most(visit, port))
+    found = visit.seen.lately(key, lambda: most(visit, port))
     return render.part(visit, "parts/talkers.html", talkers=found, port=port)

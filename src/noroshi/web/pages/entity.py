@@ -22,6 +22,7 @@ from noroshi.model.observable import CANONICAL, canonical
 from noroshi.model.tables import TABLES
 from noroshi.web import render, timerange, urls
 from noroshi.web.api import pivot as api
+from noroshi.web.api import verdicts as verdicts_api
 from noroshi.web.api import why as why_api
 from noroshi.web.errors import NotFound
 from noroshi.web.routes import Page
@@ -183,9 +184,7 @@ def asked_time(visit: Visit) -> tuple[str, str, timerange.Range]:
 
 def masked(visit: Visit, kind: str, value: str) -> Response:
     """What an anonymised view is told of a value: findings, as the mask gives them."""
-    findings = [
-        f for f in visit.view.findings(wanted=False) if f.subject.kind == kind and f.subject.value == value
-    ]
+    findings = visit.seen.known.by_subject.get((kind, value), [])
     return render.page(
         visit, "pages/entity-masked.html", here="entity", kind=kind, value=value,
         around=Around(findings, {}, ()), status=200,
@@ -201,7 +200,7 @@ def names_below(visit: Visit, domain: str) -> Response:
 
 def around(visit: Visit, kind: str, value: str, findings: Sequence[Finding]) -> Around:
     """Findings, verdicts, cases and the watch of a value."""
-    held = verdicts.newest(visit.view.shot) if findings else {}
+    held = verdicts_api.held(visit) if findings else {}
     cases = [
         c for c in visit.tower.state.cases.holding(kind, value) if may_see(c, visit.viewer.recipient.ceiling)
     ]

@@ -70,9 +70,7 @@ def host(visit: AsViewer, ip: str) -> Response:
     """Every look at a host, port by port, with what changed from look to look; findings about it."""
     name = address.text(address.pack(ip))
     looks = exposure.host(visit.shot, name, api.LOOKS)
-    found = [f for f in visit.view.findings(wanted=False)
-             if f.subject.kind == "ip" and f.subject.value == name]  # fmt: skip
-    found.sort(key=lambda f: (-f.last_seen.timestamp(), f.kind, f.id))
+    found = visit.seen.known.by_subject.get(("ip", name), [])
     return render.page(
         visit, "pages/host.html", here="exposure", status=200 if looks or found else 404, ip=name,
         ports=by_port(looks), n_looks=len(looks), cut=len(looks) >= api.LOOKS, about=_about(looks), findings=found,

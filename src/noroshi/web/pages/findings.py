@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
@@ -13,8 +13,9 @@ from noroshi.model.finding import KINDS, Finding
 from noroshi.model.tlp import Tlp
 from noroshi.web import paging, render, urls
 from noroshi.web.api import cases as cases_api
-from noroshi.web.api.findings import chosen, one, place
-from noroshi.web.api.verdicts import store
+from noroshi.web.api.findings import chosen, one
+from noroshi.web.api.verdicts import held, store
+from noroshi.web.known import place
 from noroshi.web.routes import Page
 from noroshi.web.viewer import AsAnalyst, AsViewer, Visit
 from noroshi.work.cases import may_see
@@ -32,16 +33,16 @@ def show(
     cursor: str = "",
 ) -> Response:  # fmt: skip
     """The list: filters in the URL, newest first."""
-    held = _verdicts(visit)
-    found = chosen(visit, kind=kind, tlp=tlp, confidence=confidence, text=q)
-    kinds = Counter(f.kind for f in chosen(visit, tlp=tlp, confidence=confidence, text=q))
+    judged = held(visit)
+    found: Sequence[Finding] = chosen(visit, kind=kind, tlp=tlp, confidence=confidence, text=q)
+    kinds = chosen(visit, tlp=tlp, confidence=confidence, text=q).kinds()
     if verdict:
-        found = [f for f in found if (held[f.id].verdict if f.id in held else "none") == verdict]
+        found = [f for f in found if (judged[f.id].verdict if f.id in judged else "none") == verdict]
     page, after = paging.cut(visit, found, place, cursor, SHOWN)
     return render.page(
         visit, "pages/findings.html", here="findings", ranged=True, findings=page, total=len(found), next=after,
         kinds=sorted(kinds.items(), key=lambda k: (-k[1], k[0])), kind=kind, q=q, tlp=tlp, confidence=confidence,
-        verdict=verdict, verdicts=held, marks=[t.value for t in Tlp], rules=_rules(visit),
+        verdict=verdict, verdicts=judged, marks=[t.value for t in Tlp], rules=_rules(visit),
         cases=_open_cases(visit), command="noroshi findings" + (f" --kind {kind}" if kind in KINDS else ""),
     )  # fmt: skip
 
@@ -53,7 +54,7 @@ def detail(visit: AsViewer, finding: str) -> Response:
     runs = [r for r in visit.view.shot.runs() if r.run_id in found.runs]
     return render.page(
         visit, "pages/finding.html", here="findings", f=found, evidence=evidence(found), runs=runs,
-        verdict=_verdicts(visit).get(found.id), cases=_open_cases(visit),
+        verdict=held(visit).get(found.id), cases=_open_cases(visit),
         within=[c for c in visit.tower.state.cases.holding("finding", found.id)
                 if may_see(c, visit.viewer.recipient.ceiling)],
         command=f"noroshi why {found.id}",
@@ -101,13 +102,6 @@ def evidence(finding: Finding) -> list[tuple[str, Any, str]]:
             )
     order = ("number", "text", "pairs", "list", "table")
     return sorted(rows, key=lambda r: order.index(r[2]))
-
-
-def _verdicts(visit: Visit) -> dict[str, verdicts.Verdict]:
-    # A verdict tells who works here: no part of what others are given.
-    if not visit.view.plain:
-        return {}
-    return visit.seen.once("verdicts", lambda: verdicts.newest(visit.view.shot))
 
 
 def _rules(visit: Visit) -> tuple[verdicts.Record, ...]:

@@ -63,7 +63,7 @@ def _command(start: datetime, end: datetime) -> str:
 def top(visit: AsViewer, what: str = api.What, limit: int = Query(FEW, ge=1, le=MANY)) -> Response:
     """One ranking, as a part: each reads rows, which may take longer than the rest of the page."""
     span = visit.span
-    rows = visit.seen.recall(
+    rows = visit.seen.lately(
         ("honeypots.top", span.start, span.end, what, limit, visit.viewer.may(api.SECRETS)),
         lambda: api.ranked(visit, what, limit),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -16,7 +16,7 @@ from noroshi.web.routes import Page
 from noroshi.web.viewer import AsViewer, Visit
 
 if TYPE_CHECKING:
-    from noroshi.model.finding import Finding
+    pass
 
 router = APIRouter()
 PAGE = Page("now", "/now")
@@ -42,18 +42,9 @@ def show(visit: AsViewer, part: str = "") -> Response:
 
 def _findings(visit: Visit) -> dict[str, Any]:
     """The newest findings by when they were stored, and how many of the last day."""
-    found = visit.seen.once("now.findings", lambda: _newest(visit))
-    fresh = takewhile(lambda f: visit.now - (f.modified or f.last_seen) < DAY, found)
-    return {"findings": found[:FINDINGS], "n_fresh": sum(1 for _ in fresh), "n_findings": len(found)}
-
-
-def _newest(visit: Visit) -> list[Finding]:
-    """All, the newest first."""
-    return sorted(
-        visit.view.findings(wanted=False),
-        key=lambda f: (f.modified or f.last_seen, f.last_seen, f.id),
-        reverse=True,
-    )
+    found = visit.seen.known.stored
+    fresh = bisect.bisect_left(found, DAY, key=lambda f: visit.now - (f.modified or f.last_seen))
+    return {"findings": found[:FINDINGS], "n_fresh": fresh, "n_findings": len(found)}
 
 
 def _figures(visit: Visit, held: tuple[datetime, datetime] | None) -> dict[str, Any]:
