@@ -193,3 +193,42 @@ def test_kept_findings_are_those_of_the_gate(lake: Lake, state: State, name: str
             for since in (None, datetime(2026, 4, 1, 12, tzinfo=UTC)):
                 asked = {"kinds": kinds, "since": since, "wanted": wanted}
                 assert kept.findings(**asked) == plain.findings(**asked)  # type: ignore[arg-type]
+
+
+def test_what_was_made_lately_is_given_while_only_runs_come(tmp_path: Path, state: State) -> None:
+    own, clock, made = Lake.open(tmp_path / "lake"), _Clock(), []
+    reader = Reader(own, site.config_of(), state, clock=clock)
+
+    def asked() -> int:
+        reader.renew()
+        return reader.seen(RECIPIENTS["own"]).lately(("sum",), lambda: made.append(1) or len(made))
+
+    _ingest(own, COWRIE)
+    assert asked() == 1
+    _ingest(own, NMAP)
+    clock.at += module.LATELY_S
+    assert asked() == 1, "a run came"
+    clock.at += 0.1
+    assert asked() == 2, "a minute is over"
+    assert asked() == 2
+    own.forget(reader.shot().runs()[0].run_id)
+    assert asked() == 3, "what was forgotten is in no sum"
+
+
+def test_what_was_made_of_findings_lasts_as_long_as_they(tmp_path: Path, state: State) -> None:
+    from noroshi.work.analyse import analyse
+
+    own, made = Lake.open(tmp_path / "lake"), []
+    reader = Reader(own, site.config_of(), state, clock=_Clock())
+
+    def asked(name: str) -> int:
+        reader.renew()
+        view = reader.view(RECIPIENTS[name])
+        return reader.lasting("n", (view,), lambda: made.append(1) or len(made))
+
+    _ingest(own, COWRIE)
+    assert [asked("own"), asked("own"), asked("public"), asked("own")] == [1, 1, 2, 1]
+    _ingest(own, NMAP)
+    assert asked("own") == 1, "a run came, and nothing was judged"
+    analyse(own, config=site.config_of())
+    assert asked("own") == 3, "findings came"

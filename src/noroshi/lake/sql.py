@@ -189,6 +189,8 @@ class Locked:
                 named = self._check(cursor, text)
         finally:
             cursor.close()
+        if not named:  # it reads no table: there is nothing to gain
+            return self.sql(text, params, seconds)
         read = tuple(self._read_from[n] for n in sorted(named))
         key = (text, repr(sorted((params or {}).items())), read)
         return self._answers.get(key, lambda: self.sql(text, params, seconds))
