@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from noroshi.model.address import prefix_range
 from noroshi.model.finding import Finding
 from noroshi.model.tlp import parse
 from noroshi.share.anonymise.mask import Plain
@@ -258,14 +259,27 @@ def _findings(view: View, entry: NotifyEntry) -> list[Finding]:
 
 
 def _places(view: View, subjects: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """AS number and country by address, as tables of networks the recipient may see have it."""
+    """AS number and country by address or prefix, as tables of networks the recipient may see have it.
+
+    A prefix belongs to an AS when the network that names its first address holds all of it: else nobody is guessed.
+    """
     from noroshi.ask.networks import lookup
 
-    asked = sorted({s for s in subjects if "/" not in s})
+    asked = sorted(set(subjects))
     if not asked:
         return {}
-    found = lookup(view.shot, asked)
-    return {s: (p.asn or "", p.country or "") for s, p in zip(asked, found, strict=True) if p is not None}
+    spans = [prefix_range(s) for s in asked]
+    found = lookup(view.shot, [low for low, _ in spans])
+    return {
+        s: (p.asn or "", p.country or "")
+        for s, (low, high), p in zip(asked, spans, found, strict=True)
+        if p is not None and (low == high or _last(p.network) >= high)
+    }
+
+
+def _last(network: str) -> bytes:
+    """The last address of a network as `lookup` tells it: a prefix, or `first - last`."""
+    return prefix_range(network.partition(" - ")[2] or network)[1]
 
 
 class Stops:

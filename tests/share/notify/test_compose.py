@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from noroshi.share.notify import table
 from noroshi.share.notify.compose import SHOWN_ITEMS, notice
-from noroshi.share.notify.items import _FACTS, _LISTS, KINDS, Row, one_line
+from noroshi.share.notify.items import _FACTS, _LISTS, KINDS, Item, Row, one_line
 from noroshi.share.notify.words import LANGS, words
 from tests.share.notify.support import SEEN, SENDER, item, one_of_each, operator, service
 
@@ -159,18 +160,29 @@ def test_an_address_with_a_line_break_makes_no_message(wrong: str) -> None:
         notice(operator(), "mail", (wrong,), [item()], SENDER)
 
 
+def sixes() -> list[Item]:
+    """The same of a host with an IPv6 address."""
+    host = "2001:db8::7"
+    return [
+        replace(i, subject=host, network="2001:db8::/32", rows=tuple(replace(r, ip=host) for r in i.rows))
+        for i in one_of_each()
+    ]
+
+
 def test_the_table_reads_as_shadowservers_reports() -> None:
     """By our own reader of such reports: type by the file's name, host, port and time."""
     from noroshi.observe.survey.shadowserver import ShadowserverSensor
     from noroshi.observe.survey.shadowserver_types import from_file_name
 
-    made = table.files(one_of_each(), "Example ISP")
+    made = table.files([*one_of_each(), *sixes()], "Example ISP")
     assert {from_file_name(n) for n in made} == set(table.COLUMNS)
-    for data in made.values():
+    for name, data in made.items():
         assert ShadowserverSensor().sniff(data)
+        six = name.endswith("_6.csv") or from_file_name(name) in ("scan6_telnet", "device_id6")
         for row in csv.DictReader(io.StringIO(data.decode())):
             assert row["timestamp"] == "2026-11-18 03:04:05.678901"
-            assert "198.51.100.7" in (row.get("src_ip"), row.get("ip"))
+            # The two never stand in one file: a reader of IPv4 alone must be able to leave the other out.
+            assert ("2001:db8::7" if six else "198.51.100.7") in (row.get("src_ip"), row.get("ip"))
             assert row["src_asn" if "src_asn" in row else "asn"] == "64500"
             assert row["tag"]
 
@@ -187,7 +199,9 @@ def test_the_columns_are_those_published() -> None:
         assert list(columns) == [c for c in published if c in columns], name
         needed = {c for _, c, *_ in by_file[name]["required_fields"]}
         assert needed <= set(columns), name
-        for data_ in (d for n, d in table.files(one_of_each(), "x").items() if name in n):
+        files = [d for n, d in table.files([*one_of_each(), *sixes()], "x").items() if f"-{name}-" in n]
+        assert files, name
+        for data_ in files:
             for row in csv.DictReader(io.StringIO(data_.decode())):
                 assert all(row[c] for c in needed), (name, row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from noroshi.config import load
 from noroshi.lake.handle import Lake
 from noroshi.lake.state import State
 from noroshi.model.errors import UsageError
+from noroshi.model.finding import Finding
 from noroshi.share.rows import plain, shadowserver
 from noroshi.share.rows.cells import cell, table
 from noroshi.work.ingest import ingest
@@ -108,18 +110,38 @@ VULNERABLE = finding(
 ALL = [SCANNER, INFECTED, DECOY, VICTIM, REFLECTED, VULNERABLE]
 
 
-def reports() -> dict[str, list[dict[str, str]]]:
-    return {f.name: list(csv.DictReader(io.StringIO(f.body.decode()))) for f in shadowserver.files(ALL)}
+def reports(of: list[Finding] | None = None) -> dict[str, list[dict[str, str]]]:
+    made = shadowserver.files(of or ALL)
+    return {f.name: list(csv.DictReader(io.StringIO(f.body.decode()))) for f in made}
 
 
 def test_each_type_and_day_is_a_file_named_by_shadowservers_rule() -> None:
     found = reports()
     assert {k: len(v) for k, v in found.items()} == {
-        "2024-04-01-event4_honeypot_brute_force-noroshi.csv": 1, "2024-04-01-event4_honeypot_darknet-noroshi.csv": 4,
+        "2024-04-01-event4_honeypot_brute_force-noroshi.csv": 1, "2024-04-01-event4_honeypot_darknet-noroshi.csv": 3,
+        "2024-04-01-event4_honeypot_darknet-noroshi6.csv": 1,
         "2024-04-01-event4_honeypot_ddos_amp-noroshi.csv": 1, "2024-04-01-event4_honeypot_ddos_target-noroshi.csv": 1,
         "2024-04-01-special-noroshi.csv": 1,
     }  # fmt: skip
     assert all(shadowserver.FILE.fullmatch(name) for name in found)
+
+
+def test_ipv6_stands_in_files_of_its_own() -> None:
+    from noroshi.observe.survey.shadowserver_types import from_file_name
+
+    six = [replace(f, subject=replace(f.subject, value="2001:db8::7")) for f in ALL if f.subject.kind == "ip"]
+    names, four = (
+        {f.name for f in shadowserver.files([*ALL, *six])},
+        {n for n in reports() if "noroshi6" not in n},
+    )
+    assert {n for n in names if "noroshi6" not in n} == four
+    assert {n.replace("noroshi6", "noroshi") for n in names if "noroshi6" in n} == four
+    assert all(shadowserver.FILE.fullmatch(n) for n in names)
+    assert {from_file_name(n) for n in names} == {n[11:].removesuffix("-noroshi.csv") for n in four}
+    for file in shadowserver.files([*ALL, *six]):
+        for row in csv.DictReader(io.StringIO(file.body.decode())):
+            where = row.get("ip") or row.get("src_ip") or row.get("dst_ip") or ""
+            assert (":" in where) == ("noroshi6" in file.name)
 
 
 def told(row: dict[str, str]) -> dict[str, str]:
@@ -262,8 +284,9 @@ def data() -> Path:
 def test_intelmqs_public_mappings_find_every_column_they_name(data: Path) -> None:
     """`tests/share/rows/SOURCE.md` tells how IntelMQ itself was run on these files."""
     mappings = schema(data)
-    for name, rows in reports().items():
-        kind = name[11:].removesuffix("-noroshi.csv")
+    six = [replace(f, subject=replace(f.subject, value="2001:db8::7")) for f in ALL if f.subject.kind == "ip"]
+    for name, rows in reports([*ALL, *six]).items():
+        kind = name[11:].rpartition("-")[0]
         mapping = mappings[kind]
         for item in (*mapping["required_fields"], *mapping["optional_fields"]):
             assert item[1] in rows[0], f"{kind}: {item[1]}"

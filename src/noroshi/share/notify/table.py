@@ -2,7 +2,9 @@
 
 One file per type of report, named by Shadowserver's rule `DATE-TYPE-NAME.csv`: what unused addresses saw (infected
 hosts, and victims of DoS by their answers) as `event4_honeypot_darknet`, sources at decoys as
-`event4_honeypot_brute_force`, open Telnet as `scan_telnet`, other services as `device_id`. `tag` begins with what is
+`event4_honeypot_brute_force`, open Telnet as `scan_telnet`, other services as `device_id`; services of IPv6 hosts as
+`scan6_telnet` and `device_id6`. Of honeypots there are no types for IPv6: its rows stand under the same types, which
+IntelMQ reads, in files of their own, whose name ends in `_6`. `tag` begins with what is
 wrong. The host is always the source, which is what IntelMQ looks owners up by. Times are UTC,
 `YYYY-MM-DD hh:mm:ss.ffffff`. What saw it (`dst_ip`, `dst_asn`, ...) is always empty.
 Source of the columns: The Shadowserver Foundation, report_schema, 2026-03-24; seen again by a test.
@@ -44,6 +46,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "event4_honeypot_brute_force": (*_EVENT, "service", "start_time", "end_time"),
     "scan_telnet": (*_SCAN, "banner"),
     "device_id": (*_SCAN, "device_vendor", "device_type", "device_model", "device_version"),
+    "scan6_telnet": (*_SCAN, "banner"),
+    "device_id6": (*_SCAN, "device_vendor", "device_type", "device_model", "device_version"),
 }  # fmt: skip
 """Columns by type of report; those at the end of a type that are never filled here are left out."""
 SEVERITY = {
@@ -73,13 +77,15 @@ def stamp(ts: datetime) -> str:
 
 def files(items: Sequence[Item], name: str) -> dict[str, bytes]:
     """The files of a notice by name; name: what tells them apart, only its letters and digits are used."""
-    by_type: dict[str, list[dict[str, Any]]] = {}
+    by_type: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for item in items:
         for of, row in _rows(item):
-            by_type.setdefault(of, []).append(row)
+            six = "_6" if of.startswith("event4_") and ":" in item.subject else ""
+            by_type.setdefault((of, six), []).append(row)
     last = max((i.last_seen for i in items), default=datetime.min.replace(tzinfo=UTC)).date().isoformat()
     tail = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "notice"
-    return {f"{last}-{of}-{tail}.csv": write(of, by_type[of]) for of in COLUMNS if of in by_type}
+    made = [(of, six) for of in COLUMNS for six in ("", "_6") if (of, six) in by_type]
+    return {f"{last}-{of}-{tail}{six}.csv": write(of, by_type[of, six]) for of, six in made}
 
 
 def write(of: str, rows: Iterable[dict[str, Any]]) -> bytes:
@@ -106,7 +112,8 @@ def _typed(item: Item, row: Row) -> tuple[str, dict[str, Any]]:
               "event_id": _event_id(item)}  # fmt: skip
     asn = item.asn.removeprefix("AS")
     if item.kind in SERVICES:
-        of = "scan_telnet" if row.what == "telnet" and item.kind != "vulnerable-service" else "device_id"
+        telnet, six = row.what == "telnet" and item.kind != "vulnerable-service", ":" in item.subject
+        of = ("scan6_telnet" if six else "scan_telnet") if telnet else "device_id6" if six else "device_id"
         return of, common | {
             "ip": item.subject, "port": row.port, "asn": asn, "geo": item.country, "tag": _tag(item),
             "banner": row.banner,

@@ -1,8 +1,10 @@
 """Findings in the columns of Shadowserver's reports, a file for each type of report and UTC day.
 
-Names and order of the columns: report_schema of the Shadowserver Foundation (reports.json, 8e06fb91); what their public
-mappings for IntelMQ need is there. `tlp`, `confidence` and `finding_id` stand behind them: readers keep what they do
-not know as extra fields, and a marking must not be lost.
+Names and order of the columns: report_schema of the Shadowserver Foundation (reports.json, 8e06fb91); what their
+public mappings for IntelMQ need is there. Their types of honeypots know IPv4 alone (`event4_`); IPv6 addresses stand
+under the same types, which IntelMQ reads, in files of their own (`noroshi6`), for readers that cannot take them.
+`tlp`, `confidence` and `finding_id` stand behind them: readers keep what they do not know as extra fields, and a
+marking must not be lost.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ SEVERITY: Final = {
 PORTS: Final = 100
 """Rows of one finding at most: a scan of all ports is told by its first hundred."""
 _PORT: Final = re.compile(r"(tcp|udp|icmp)(?:/(\d{1,5}))?")
-FILE: Final = re.compile(r"\d{4}-\d\d-\d\d-[a-z0-9_]+-noroshi\.(csv|jsonl)")
+FILE: Final = re.compile(r"\d{4}-\d\d-\d\d-[a-z0-9_]+-noroshi6?\.(csv|jsonl)")
 """Names of the files: Shadowserver's rule (date, type, anything), from which readers take the type."""
 Row = dict[str, Any]
 
@@ -54,19 +56,20 @@ class File:
 
 def files(findings: Iterable[Finding], *, lines: bool = False) -> Iterator[File]:
     """The reports of findings about addresses, by day and type. lines: as JSON lines instead of CSV."""
-    held: dict[tuple[date, str], list[Row]] = {}
+    held: dict[tuple[date, str, str], list[Row]] = {}
     for finding in findings:
         if finding.subject.kind == "ip":
             kind = TYPES.get(finding.kind, "special")
-            held.setdefault((finding.first_seen.date(), kind), []).extend(rows(finding))
-    for (day, kind), found in sorted(held.items()):
+            six = "6" if ":" in finding.subject.value else ""
+            held.setdefault((finding.first_seen.date(), kind, six), []).extend(rows(finding))
+    for (day, kind, six), found in sorted(held.items()):
         columns = (*columns_of(kind), *OURS)
         if lines:
             shown = ({c: r.get(c) if r.get(c) is not None else "" for c in columns} for r in found)
             body = b"".join(msgspec.json.encode(r) + b"\n" for r in shown)
         else:
             body = table(columns, found)
-        yield File(f"{day.isoformat()}-{kind}-noroshi.{'jsonl' if lines else 'csv'}", body, len(found))
+        yield File(f"{day.isoformat()}-{kind}-noroshi{six}.{'jsonl' if lines else 'csv'}", body, len(found))
 
 
 @cache
