@@ -100,6 +100,8 @@ PAGES: dict[str, str] = {
     "sharing": "noroshi.web.pages.sharing",
     "recipient": "noroshi.web.pages.recipient",
     "notices": "noroshi.web.pages.notices",
+    "operators": "noroshi.web.pages.operators",
+    "releases": "noroshi.web.pages.releases",
     "audit": "noroshi.web.pages.audit",
     "reports": "noroshi.web.pages.reports",
     "works": "noroshi.web.pages.works",
@@ -136,6 +138,8 @@ NOUNS: dict[str, str] = {
     "works": "noroshi.web.api.works",
     "audit": "noroshi.web.api.audit",
     "notices": "noroshi.web.api.notices",
+    "operators": "noroshi.web.api.operators",
+    "releases": "noroshi.web.api.releases",
     "watches": "noroshi.web.api.watches",
     "users": "noroshi.web.api.users",
 }

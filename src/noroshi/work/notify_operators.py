@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 from noroshi.model import address
 from noroshi.model.errors import ConfigError, SourceError, UsageError
 from noroshi.share.notify import rdap as registry
-from noroshi.share.notify.operators import Table, read
+from noroshi.share.notify.operators import Table, checked, read
 from noroshi.work.notify_settings import settings
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from noroshi.lake.handle import Lake
     from noroshi.lake.state import State
     from noroshi.lake.state.operators import OperatorRow
+
+BY_HAND = "web"
+"""The source of rows that were written one by one, not in a file."""
+_CHANGING = threading.Lock()
+"""A row is changed by writing all of its source: two at once would lose one."""
 
 
 @dataclass
@@ -41,6 +48,52 @@ def load(state: State, who: str, path: Path, *, rdap: bool) -> tuple[int, int]:
     _apart(state, origin, path.name, rows)
     state.audit.tell(who, "operators-load", count=len(rows), source=path.name, origin=origin)
     return state.operators.load(origin, path.name, rows)
+
+
+def put(state: State, who: str, row: OperatorRow, before: OperatorRow | None = None) -> OperatorRow:
+    """Keeps one row a person wrote, in the place of `before` when that is given; else among those of the source `web`.
+
+    Rows of one name are told alike, so those of the same source follow. Raises UsageError when it cannot stand beside
+    the others, or when `before` is what a registry says.
+    """
+    if before is not None and before.origin != "table":
+        raise UsageError(
+            "what a registry says is not changed", todo="Add a row of your own: it goes before that."
+        )
+    source = before.source if before is not None else BY_HAND
+    row = replace(row, origin="table", source=source)
+    with _CHANGING:
+        held = [r for r in state.operators.all() if (r.origin, r.source) == ("table", source)]
+        rest = [r for r in held if before is None or key(r) != key(before)]
+        alike = {"mails": row.mails, "lang": row.lang, "format": row.format, "recipient": row.recipient}
+        rows = [*(replace(r, **alike) if r.name == row.name else r for r in rest), row]  # type: ignore[arg-type]
+        try:
+            checked(rows, source)
+            _apart(state, "table", source, rows)
+        except SourceError as e:
+            raise UsageError(e.what, todo=e.todo) from e
+        state.audit.tell(
+            who, "operator-add" if before is None else "operator-set", count=1, network=row.network,
+            operator=row.name, mails=list(row.mails), source=source,
+        )  # fmt: skip
+        state.operators.load("table", source, rows)
+    return row
+
+
+def take(state: State, who: str, row: OperatorRow) -> None:
+    """Takes a row away. One of a file comes back when the file is loaded again."""
+    with _CHANGING:
+        held = [r for r in state.operators.all() if (r.origin, r.source) == (row.origin, row.source)]
+        state.audit.tell(
+            who, "operator-remove", count=1, network=row.network, operator=row.name, source=row.source
+        )
+        state.operators.load(row.origin, row.source, [r for r in held if key(r) != key(row)])
+
+
+def key(row: OperatorRow) -> str:
+    """What a row is called: the same as long as its network, its first day and where it comes from are."""
+    parts = (row.origin, row.source, row.network, row.since.isoformat() if row.since else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _documents(path: Path) -> list[OperatorRow]:

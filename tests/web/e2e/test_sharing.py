@@ -32,6 +32,9 @@ def look(browser: object, lake: Lake, state: State, shots: Path, tmp_path: Path)
     state.audit.tell("cli:<b>x", "export", recipient="isac-energy", count=12, format="stix", profile="sector",
                      withheld={"TLP:AMBER is stricter": 3})  # fmt: skip
     state.watches.add("ip", "162.142.125.10", HOSTILE)
+    state.releases.add("domain", "cdn.example", HOSTILE, "cli:<b>x")
+    state.audit.tell("cli:<b>x", "downgrade", count=1, what="run", id="0123456789ab", reason=HOSTILE, rows=12, kept=0,
+                     **{"from": "amber", "to": "green"})  # fmt: skip
     state.users.add(site.User("ana@example.org", "analyst", "own", ""))
     with site.served(lake, state, site.notifying(tmp_path)) as address:
         found = Look(browser, address, shots)
@@ -51,7 +54,9 @@ def test_a_recipient_looks(look: Look) -> None:
     look.check("/sharing/isac-energy", "recipient")
 
 
-@pytest.mark.parametrize("page", ["audit", "reports", "watches", "users", "users/ana@example.org"])
+@pytest.mark.parametrize(
+    "page", ["audit", "reports", "watches", "users", "users/ana@example.org", "operators", "releases"]
+)
 def test_others_look(look: Look, page: str) -> None:
     from tests.web.e2e.look import LOOKS
 

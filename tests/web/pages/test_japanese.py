@@ -43,7 +43,8 @@ DATA = {"mono", "hostile", "entity", "evidence", "pairs", "letter", "command", "
 ALLOWED = {
     "english",  # the link to the other language
     "local",  # who sits at the machine, by name
-    "community", "public", "own", "sector", "isac-energy", "plain", "organisation", "person",  # names of recipients and profiles
+    # Names of recipients and profiles:
+    "community", "public", "own", "sector", "isac-energy", "plain", "organisation", "person",
     "no", "esc", "acme", "portal", "example", "networks", "host", "customer", "customers",  # names in the samples
     *KINDS, *TABLES,
 }  # fmt: skip
@@ -97,7 +98,7 @@ PATHS = (
     "/now", "/findings?range=all", "/cases", "/cases/1", "/darknet?range=all", "/exposure?range=all",
     "/exposure/host/198.51.100.23", "/honeypots?range=all", "/honeypots/session/a17ec31f1b9a", "/sharing",
     "/sharing?part=counts&name=community", "/sharing/isac-energy", "/sharing/community", "/notices",
-    "/notices?part=plan", "/audit", "/reports", "/works", "/watches", "/users", "/users/ana", "/account", "/lake",
+    "/notices?part=plan", "/operators", "/operators?q=nothing", "/releases", "/audit", "/reports", "/works", "/watches", "/users", "/users/ana", "/account", "/lake",
     "/search", "/entity/ip/198.51.100.23?range=all", "/entity/domain/nobody.example", "/no-such-page",
 )  # fmt: skip
 

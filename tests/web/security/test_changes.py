@@ -139,6 +139,8 @@ def test_every_change_is_kept_in_the_audit_log(desk: Desk) -> None:
     _watches(desk)
     _sharing(desk)
     _notices(desk)
+    _operators(desk)
+    _releases(desk)
     _users(desk)
     _account(desk)
     desk.do("POST", "/api/v1/sql", {"query": "SELECT 1 AS one"})
@@ -213,6 +215,27 @@ def _over(d: Desk, work: str) -> None:
         assert time.monotonic() < end, told
         time.sleep(0.05)
     assert told["state"] == "done", told
+
+
+def _operators(d: Desk) -> None:
+    new = {"network": "192.0.2.0/24", "name": "ISP X", "mails": ["a@x.example"]}
+    row = d.do("POST", "/api/v1/operators", new)["id"]
+    d.do("PATCH", "/api/v1/operators/{row}", {"lang": "ja"}, row=row)
+    d.do("DELETE", "/api/v1/operators/{row}", row=row)
+    d.do("POST", "/operators", form={"network": "AS64500", "name": "ISP Y", "mails": "a@y.example"})
+    row = next(o["id"] for o in d.client.get("/api/v1/operators").json() if o["network"] == "AS64500")
+    d.do("POST", "/operators/{row}/change", form={"network": "AS64500", "name": "ISP Z"}, row=row)
+    d.do("POST", "/operators/{row}/remove", row=row)
+
+
+def _releases(d: Desk) -> None:
+    d.do("POST", "/api/v1/releases", {"value": "192.0.2.7", "reason": "asked"})
+    d.do("DELETE", "/api/v1/releases/{kind}/{value:path}", kind="ip", value="192.0.2.7")
+    d.do("POST", "/releases", form={"value": "cdn.example", "reason": "many use it"})
+    d.do("POST", "/releases/back", form={"kind": "domain", "value": "cdn.example"})
+    one, other = (f["id"] for f in d.client.get("/api/v1/findings").json()["items"][:2])
+    d.do("POST", "/api/v1/downgrades", {"id": one, "to": "clear", "reason": "agreed"})
+    d.do("POST", "/releases/lower", form={"id": other[:8], "to": "clear", "reason": "agreed"})
 
 
 def _account(d: Desk) -> None:

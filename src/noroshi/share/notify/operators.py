@@ -128,7 +128,7 @@ def read(path: Path) -> list[OperatorRow]:
     except UnicodeDecodeError as e:
         raise SourceError(f"is no UTF-8 (byte {e.start})", where=where, todo="Save it as UTF-8.") from e
     rows = list(_toml(text, where) if path.suffix == ".toml" else _csv(text, where))
-    return _checked(rows, where)
+    return checked(rows, where)
 
 
 def _csv(text: str, where: str) -> Iterable[OperatorRow]:
@@ -237,8 +237,11 @@ def _date(value: Any, where: str) -> date | None:
         raise SourceError(f"{str(value)[:40]!r} is no date", where=where, todo="Write 2026-11-20.") from None
 
 
-def _checked(rows: list[OperatorRow], where: str) -> list[OperatorRow]:
-    """The rows, when no network has two owners at once and every name means one who is written to alike."""
+def checked(rows: list[OperatorRow], where: str) -> list[OperatorRow]:
+    """The rows, when no network has two owners at once and every name means one who is written to alike.
+
+    Raises SourceError.
+    """
     by_network: dict[str, list[OperatorRow]] = {}
     by_name: dict[str, OperatorRow] = {}
     for row in rows:

@@ -1,8 +1,8 @@
-"""Notices to those who answer for a network: what would be sent, what was, what came of it; operators and opt-outs."""
+"""Notices to those who answer for a network: what would be sent, what was, what came of it; opt-outs."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +24,6 @@ from noroshi.work.notify_told import document
 
 if TYPE_CHECKING:
     from noroshi.lake.state.notices import NoticeRow
-    from noroshi.lake.state.operators import OperatorRow
     from noroshi.lake.state.optouts import OptOut
     from noroshi.work.notify import Plan
     from noroshi.work.notify_status import Status
@@ -82,21 +81,6 @@ class Answered(BaseModel):
     operator: str
     state: str
     items: int = Field(description="Items that moved on.")
-
-
-class OperatorModel(BaseModel):
-    """One network and who answers for it."""
-
-    network: str
-    name: str
-    mails: list[str]
-    lang: str
-    format: str
-    origin: str = Field(description="table: a person wrote it; rdap: a registry says so.")
-    source: str
-    recipient: str
-    since: date | None
-    until: date | None
 
 
 class OptOutModel(BaseModel):
@@ -180,15 +164,6 @@ def give_back(visit: AsSharer, notice: Id, said: Note) -> Response:
 def cancel(visit: AsSharer, notice: Id, said: Note) -> Response:
     """Takes back what is planned and not sent."""
     return answers.json(answered(visit, notice, "cancel", said.note))
-
-
-@router.get(
-    "/operators", response_model=list[OperatorModel], responses=answers.CSV_TOO, name="list_operators"
-)
-def list_operators(visit: AsSharer, format: str = answers.Format) -> Response:
-    """Who answers for which network, by name."""
-    rows = [operator_told(o) for o in operators(visit)]
-    return answers.respond(visit, answers.table(visit, rows, list(OperatorModel.model_fields), "operators"))
 
 
 @router.get("/optouts", response_model=list[OptOutModel], name="list_optouts")
@@ -298,12 +273,6 @@ def answered(visit: Visit, number: str, what: str, note: str) -> dict[str, Any]:
     return {"id": row.id, "operator": row.operator, "state": now.state, "items": moved}
 
 
-def operators(visit: Visit) -> list[OperatorRow]:
-    """Who answers for which network, by name."""
-    operator(visit)
-    return visit.tower.state.operators.all()
-
-
 def optouts(visit: Visit, ended: bool = False) -> list[OptOut]:
     """Opt-outs in force, or all."""
     operator(visit)
@@ -321,15 +290,6 @@ def ended(visit: Visit, number: int, reason: str) -> OptOut:
     if number not in {o.id for o in optouts(visit)}:
         raise NotFound("no such opt-out is in force", where=str(number), todo="/api/v1/optouts lists them.")
     return notify_optout.end(visit.tower.state, visit.viewer.actor, number, reason)
-
-
-def operator_told(o: OperatorRow) -> dict[str, Any]:
-    """An operator in JSON types."""
-    return {
-        "network": o.network, "name": o.name, "mails": list(o.mails), "lang": o.lang, "format": o.format,
-        "origin": o.origin, "source": o.source, "recipient": o.recipient,
-        "since": o.since.isoformat() if o.since else None, "until": o.until.isoformat() if o.until else None,
-    }  # fmt: skip
 
 
 def optout_told(o: OptOut) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def show(visit: AsSharer, part: str = "", channel: Channel = "") -> Response:
         visit, "pages/notices.html", here="sharing", command="noroshi notify plan", outcome=found, states=STATES,
         notices=sorted(found.notices, key=lambda n: n.made, reverse=True)[:SHOWN], days=DAYS,
         curves=[(c, [at(c.curve, d) for d in DAYS]) for c in found.channels],
-        operators=notices.operators(visit)[:500], optouts=notices.optouts(visit), configured=notices.configured(visit),
-        entry=visit.tower.config.notify, planned=PLANNED, sent=SENT, unclear=UNCLEAR,
+        configured=notices.configured(visit), entry=visit.tower.config.notify,
+        planned=PLANNED, sent=SENT, unclear=UNCLEAR,
     )  # fmt: skip
 
 
@@ -82,14 +82,14 @@ def answer(visit: AsSharer, notice: Id, what: Annotated[str, Path(pattern="^(ack
 def opt_out(visit: AsSharer, value: Text, reason: Text, proof: Long = "") -> Response:
     """Writes no more about, or to, a value."""
     notices.opted_out(visit, value, reason, proof)
-    return RedirectResponse("/notices#optouts", 303)
+    return RedirectResponse("/operators#optouts", 303)
 
 
 @router.post("/optouts/{number}/end")
 def end(visit: AsSharer, number: Annotated[int, Path(ge=1, le=2**31 - 1)], reason: Text) -> Response:
     """Ends an opt-out."""
     notices.ended(visit, number, reason)
-    return RedirectResponse("/notices#optouts", 303)
+    return RedirectResponse("/operators#optouts", 303)
 
 
 def _plan(visit: AsSharer, channel: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from noroshi.web.routes import Page
 from noroshi.web.viewer import AsAnalyst
 
 router = APIRouter()
-PAGE = Page("watches", "/watches", role="analyst", nav=False)
+PAGE = Page("watches", "/watches", role="analyst")
 SHOWN = 50
 
 
@@ -25,7 +25,7 @@ def show(visit: AsAnalyst) -> Response:
     seen = api.hits(visit)
     newest = sorted((f for fs in seen.values() for f in fs), key=lambda f: f.last_seen, reverse=True)
     return render.page(
-        visit, "pages/watches.html", here="", watches=[(w, seen.get((w.kind, w.value), [])) for w in held],
+        visit, "pages/watches.html", here="watches", watches=[(w, seen.get((w.kind, w.value), [])) for w in held],
         hits=newest[:SHOWN], kinds=api.KINDS, command="noroshi watch list",
     )  # fmt: skip
 
