@@ -75,7 +75,11 @@ def codes_of(shot: Snapshot, own: Own, texts: list[str]) -> list[str | None] | N
     """The country of each address in text; None when there is no table of countries."""
     import pyarrow as pa
 
-    packed = [address.pack(t) for t in texts]
-    if has(shot, "networks"):
-        return _stored(shot, pa.array(packed, pa.binary()))
-    return _from_file(own.country, packed) if own.country.endswith(".mmdb") else None
+    stored = has(shot, "networks")
+    if not stored and not own.country.endswith(".mmdb"):
+        return None
+    once = list(dict.fromkeys(texts))
+    packed = [address.pack(t) for t in once]
+    found = _stored(shot, pa.array(packed, pa.binary())) if stored else _from_file(own.country, packed)
+    codes = dict(zip(once, found, strict=True))
+    return [codes[t] for t in texts]

@@ -185,7 +185,7 @@ class Snapshot:
         return Locked(
             self._lake.temporary, views, allowed,
             {"runs": pa.Table.from_pylist(rows, schema=TABLES["runs"].arrow())},
-            self._memory, self.answers,
+            self._memory, self.answers, {"findings": ("findings_history",)},
         )  # fmt: skip
 
     def _finding_views(self, every: str) -> dict[str, str]:
@@ -268,11 +268,18 @@ class Snapshot:
     def _sees_runs(self, table: str) -> Visible:
         if self._limits.tlp is None:
             return Visible(self._visible, self._hidden)
+        marked, unmarked = self._sees_marked
+        return marked if TABLES[table].marked else unmarked
+
+    @cached_property
+    def _sees_marked(self) -> tuple[Visible, Visible]:
+        """Which rows may be seen of tables whose rows carry markings, and of others."""
         # A run's default marking says nothing of rows that carry their own.
         lenient = frozenset(i for i in self._visible if self._limits.allows(self._runs[i].tlp))
-        if TABLES[table].marked:
-            return Visible(self._visible, self._hidden, self._limits.marks, lenient)
-        return Visible(lenient, self._hidden | (self._visible - lenient))
+        return (
+            Visible(self._visible, self._hidden, self._limits.marks, lenient),
+            Visible(lenient, self._hidden | (self._visible - lenient)),
+        )
 
     def _live(self, table: str) -> list[DataFile]:
         """Files that hold, or may hold, visible rows."""

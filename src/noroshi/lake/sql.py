@@ -11,10 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -121,14 +120,19 @@ def _null(column: Column) -> str:
 
 
 class Locked:
-    """A locked connection with views; several threads may ask at once."""
+    """A locked connection with views; several threads may ask at once.
+
+    views: their texts; each is made when a question names it, because to make one its files are looked at. over: the
+    views that a view reads.
+    """
 
     def __init__(
         self, temporary: Path, views: dict[str, str], files: Sequence[Path], tables: dict[str, pa.Table],
-        memory: int | None = None, answers: Answers | None = None,
+        memory: int | None = None, answers: Answers | None = None, over: Mapping[str, Sequence[str]] | None = None,
     ) -> None:  # fmt: skip
         self._names = {*views, *tables}
-        self._views, self._tables = views, tables
+        self._views, self._tables, self._over = views, tables, over or {}
+        self._made: set[str] = set()
         share = int(ram() * MEMORY_SHARE)
         self._memory = min(memory or share, share)
         con = self._con = connect(temporary, memory=self._memory)
@@ -142,8 +146,6 @@ class Locked:
             con.unregister("_rows")
         allowed = ", ".join(literal(str(f)) for f in files)
         con.execute(f"SET allowed_paths=[{allowed}]; SET enable_external_access=false")
-        for name, text in views.items():
-            con.execute(f"CREATE VIEW {quoted(name)} AS {text}")
         con.execute("SET lock_configuration=true")
 
     def sql(self, text: str, params: dict[str, Any] | None = None, seconds: float | None = None) -> pa.Table:
@@ -160,7 +162,7 @@ class Locked:
         timer = threading.Timer(seconds, stop) if seconds else None
         try:
             with telling_sql():
-                self._check(cursor, text)
+                self._make(self._check(cursor, text) or self._views)
                 if timer:
                     timer.daemon = True
                     timer.start()
@@ -195,21 +197,23 @@ class Locked:
         key = (text, repr(sorted((params or {}).items())), read)
         return self._answers.get(key, lambda: self.sql(text, params, seconds))
 
+    def _make(self, names: Iterable[str]) -> None:
+        """Makes these views and those they read, where they are not there yet."""
+        for name in names:
+            if name in self._views and name not in self._made:
+                self._make(self._over.get(name, ()))
+                with self._lock:
+                    if name not in self._made:
+                        self._con.execute(f"CREATE VIEW {quoted(name)} AS {self._views[name]}")
+                        self._made.add(name)
+
     @cached_property
     def _read_from(self) -> dict[str, bytes]:
-        """What each table is, as a digest: the text of its view and of those it is made of, or its rows."""
-        out = {}
-        for name, rows in self._tables.items():
-            out[name] = hashlib.sha256(repr(rows.to_pylist()).encode()).digest()
-        words = re.compile(rf"\b({'|'.join(map(re.escape, self._views))})\b")
+        """What each table is, as a digest: the text of its view and of those it reads, or its rows."""
+        out = {n: hashlib.sha256(repr(t.to_pylist()).encode()).digest() for n, t in self._tables.items()}
         for name in self._views:
-            texts, todo = {}, [name]
-            while todo:
-                one = todo.pop()
-                if one not in texts:
-                    texts[one] = self._views[one]
-                    todo += set(words.findall(re.sub("'[^']*'", "", texts[one])))
-            out[name] = hashlib.sha256(repr(sorted(texts.items())).encode()).digest()
+            texts = [self._views[n] for n in (name, *self._over.get(name, ()))]
+            out[name] = hashlib.sha256(repr(texts).encode()).digest()
         return out
 
     def _fetched(self, answer: duckdb.DuckDBPyRelation, late: threading.Event) -> pa.Table:
