@@ -106,6 +106,29 @@ def test_only_the_organisation_reads_which_addresses_are_watched(
         assert {("192.0.2." in f.read_text("utf-8")) for f in files} == {shown}, recipient
 
 
+def test_names_of_telescopes_stay_inside_whatever_the_profile_keeps(lake: Lake, tmp_path: Path) -> None:
+    from noroshi.lake.state import State
+    from noroshi.lake.state.recipients import RecipientRow
+
+    path = tmp_path / "noroshi.toml"
+    path.write_text('[[telescope]]\nname = "kitanodai-west"\nprefixes = ["192.0.2.0/24"]\n')
+    state = State(lake.path)
+    state.recipients.add(RecipientRow("partner", "organisation", "amber", "plain"))
+    state.recipients.add(RecipientRow("close", "person", "amber+strict", "plain"))
+    # Two days with a gap between, so that the gaps name a telescope too.
+    store(lake, [flow("198.51.100.7", "192.0.2.9", count=50), flow("198.51.100.7", "192.0.2.9", at=2 * 86_400)],
+          tlp=Tlp.CLEAR)  # fmt: skip
+    for recipient, shown in (("own", True), ("close", True), ("partner", False), ("public", False)):
+        files = report(
+            lake, config=config.load(path), recipient=recipient, folder=tmp_path / recipient, langs=("en", "ja"),
+            state=state,
+        )  # fmt: skip
+        texts = [f.read_text("utf-8") for f in files]
+        assert {"kitanodai" in t for t in texts} == {shown}, recipient
+        assert {"192.0.2." in t for t in texts} == {shown}, recipient
+        assert {"telescope 1" in t for t in texts} == {not shown}, recipient
+
+
 def test_only_a_yearly_report_sizes_the_years_before(lake: Lake, configured: Config) -> None:
     years = 365 * 86_400
     store(lake, [flow("198.51.100.7", "192.0.2.9", at=-n * years) for n in range(3)])

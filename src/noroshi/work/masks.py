@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from noroshi import keys
 from noroshi.share.anonymise.mask import Mask
 from noroshi.share.anonymise.masking import masker
 from noroshi.share.anonymise.site import Site
-from noroshi.share.profile import for_recipient
+from noroshi.share.profile import Rule, for_recipient
 
 if TYPE_CHECKING:
     from noroshi.config import Config
@@ -33,15 +34,19 @@ def folder(config: Config) -> Path | None:
 
 
 def mask(
-    lake: Lake, config: Config, to: Recipient, now: datetime, shot: Snapshot | None = None, *, epoch: str = ""
-) -> Mask:
+    lake: Lake, config: Config, to: Recipient, now: datetime, shot: Snapshot | None = None, *, epoch: str = "",
+    hide: Collection[str] = (),
+) -> Mask:  # fmt: skip
     """The mask of a recipient at that moment; `Plain` when its profile keeps everything.
 
     shot: restricted to what they may see, to know ids of imported objects that are made from a hidden value.
-    epoch: another than that of `now`. Raises UsageError, ConfigError for the profile, LakeError for the keys.
+    epoch: another than that of `now`. hide: classes of field that are dropped though the profile keeps them.
+    Raises UsageError, ConfigError for the profile, LakeError for the keys.
     """
+    profile = for_recipient(to, folder(config))
+    dropped = {f: Rule("drop") for f in hide if profile.rules[f].do == "keep"}
     return masker(
-        for_recipient(to, folder(config)), keys=lambda: keys.load(lake.path), recipient=to.name,
+        replace(profile, rules=profile.rules | dropped), keys=lambda: keys.load(lake.path), recipient=to.name,
         site=Site.of(config), now=now, known=(lambda: _known(shot)) if shot else None, epoch=epoch,
     )  # fmt: skip
 

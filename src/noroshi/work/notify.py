@@ -24,7 +24,8 @@ from noroshi.share.notify.compose import MAX_ITEMS, Notice, Sender, notice
 from noroshi.share.notify.customers import Customers
 from noroshi.share.notify.items import KINDS, Item, evidence, gathered, told
 from noroshi.share.notify.operators import Operator, Table
-from noroshi.work.gate import open_view, recipient
+from noroshi.work import masks as profiles
+from noroshi.work.gate import PLAIN, open_view, recipient
 from noroshi.work.notify_settings import settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from noroshi.lake.state.notices import ItemRow
     from noroshi.lake.state.optouts import OptOut
     from noroshi.share.gate import View
+
+
+_OURS = ("own-address", "telescope-address", "own-domain")
+"""Dropped from texts of notices whatever the profile says, but for the hosts the notice is about."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,8 @@ def gather(
             key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
             one = special.get(name) or replace(default, name=f"operator-{key}")
             who = replace(one, ranges=prefixes)
-            inner = open_view(lake, config, who, now=now, shot=whole).mask
+            # Decoys stand among own addresses: not even a text in base64 tells one.
+            inner = Plain() if who.profile == PLAIN else profiles.mask(lake, config, who, now, hide=_OURS)
             masks[name] = Customers(inner, {f.subject.value for f, _ in some})
             out.items[name] = gathered(name, some, masks[name], places)
             out.operators[name] = operator

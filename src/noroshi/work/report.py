@@ -86,6 +86,9 @@ def gathered(view: View, config: Config, period: str = "") -> ReportData:
         country=_table(config, config.context.country), network=_table(config, config.context.network),
         timezone=config.timezone.key, reveal=not view.outside and view.plain,
     )  # fmt: skip
+    if view.plain and not view.outside:
+        return data
+    data = _numbered(data)
     return data if view.plain else _masked(data, view.mask)
 
 
@@ -127,20 +130,27 @@ def told(state: State, view: View, period: Period) -> tuple[Told, ...]:
     return tuple(out)
 
 
+def _numbered(data: ReportData) -> ReportData:
+    """Telescopes with numbers in the place of their names, which say where they are: for readers outside, whatever
+    their profile keeps, and for whoever is told masked values."""
+    numbers = {t.name: f"telescope {n}" for n, t in enumerate(data.telescopes, 1)}
+    return replace(
+        data, telescopes=tuple(replace(t, name=numbers[t.name]) for t in data.telescopes),
+        gaps=tuple(replace(g, telescope=numbers.get(g.telescope, "")) for g in data.gaps),
+    )  # fmt: skip
+
+
 def _masked(data: ReportData, mask: Mask) -> ReportData:
     """The figures with the texts of stored rows masked: names of tools and classes, organisations, why rows were
-    rejected. Findings are masked already; telescopes, whose names say where they are, have numbers."""
+    rejected. Findings are masked already."""
 
     def ranked(rows: Sequence[Ranked]) -> tuple[Ranked, ...]:
         return tuple(replace(r, key=mask.text(r.key) or "") for r in rows)
 
     survey = data.investigation
-    numbers = {t.name: f"telescope {n}" for n, t in enumerate(data.telescopes, 1)}
     why = tuple(replace(r, reason=mask.text(r.reason) or "") for r in data.rejects)
     return replace(
-        data, telescopes=tuple(replace(t, name=numbers[t.name]) for t in data.telescopes),
-        gaps=tuple(replace(g, telescope=numbers.get(g.telescope, ""), reason=mask.text(g.reason) or "")
-                   for g in data.gaps),
+        data, gaps=tuple(replace(g, reason=mask.text(g.reason) or "") for g in data.gaps),
         rejects=why, tools=ranked(data.tools), classes=ranked(data.classes),
         investigation=survey and replace(survey, organisations=ranked(survey.organisations)),
     )  # fmt: skip

@@ -33,6 +33,18 @@ from tests.share.canary.secrets import (
 
 NOON = datetime(2026, 10, 4, 12, 34, 56, 789000, tzinfo=UTC)
 ATTACKER = "198.51.100.9"
+BLOCKED = "8.8.4.4"
+"""An attacker on no list of special addresses and that nothing else is said of: victims are never blocked, nor is
+what scans for research."""
+TOLD = (
+    "infected-host",
+    "decoy-intrusion",
+    "weak-credential",
+    "vulnerable-service",
+    "exposed-service",
+    "dos-victim",
+)
+"""Kinds that operators are told."""
 FILLED = tuple(t for t in TABLES if t not in {"links", *writing.INTERNAL})
 
 
@@ -152,4 +164,63 @@ def findings(everything: list[Planted]) -> list[Finding]:
                 evidence, scope=SENSOR, tlp=Tlp.CLEAR, runs=(SENSOR,),
             )
         )  # fmt: skip
+    told = {"en": f"met {OWN4} at {SENSOR}", "ja": PERSON}
+    secret = {"owner": PERSON, "decoys": [SENSOR], "dst_ip": number}
+    out.append(
+        Finding("scanner", Subject("ip", BLOCKED), Rule("canary", 1), NOON, NOON, 90, told, secret, scope=SENSOR,
+                tlp=Tlp.CLEAR, runs=(SENSOR,))
+    )  # fmt: skip
     return out
+
+
+def notices(everything: list[Planted]) -> list[Finding]:
+    """Findings of every kind that operators are told, with a secret in everything that may be told of them."""
+    out = []
+    for at, one in enumerate(everything):
+        seen, x = NOON - timedelta(minutes=at + 1), one.text
+        entry = {"service": x, "port": "tcp/23", "reason": x, "reason_ja": x, "severity": x}
+        weak = {"id": x, "port": "tcp/80", "version": x, "fixed_version": x, "kev": True}
+        evidence = {
+            "class": x, "packet_count": 3, "ports": [x, "tcp/23"], "tools": [x], "products": [x], "vector": x,
+            "protocol": x, "services": [x], "logins": [entry], "vulnerabilities": [weak], "vulnerability_count": 2,
+            "product_only_count": 0, "telescope": DARK4, "confidence_reason": x, "scanners": [x],
+        }  # fmt: skip
+        kind = TOLD[at % len(TOLD)]
+        if kind == "exposed-service":
+            evidence["services"] = [entry]
+        # A host each, or the newest alone of a kind would be told.
+        subject = Subject("ip", f"100.64.{at // 250}.{at % 250 + 1}")
+        out.append(
+            Finding(kind, subject, Rule("canary", 1), seen, seen + timedelta(seconds=5), 80, {"en": x, "ja": x},
+                    evidence, scope=SENSOR, tlp=Tlp.CLEAR, runs=(SENSOR,))
+        )  # fmt: skip
+    return out
+
+
+def evidence(lake: Lake, everything: list[Planted]) -> None:
+    """Rows of what those hosts were seen doing, which stand beside their notices: with secrets in their texts."""
+    made: dict[str, list[dict[str, Any]]] = {"flows": [], "sessions": [], "services": []}
+    for at, one in enumerate(everything):
+        host, seen = address.pack(f"100.64.{at // 250}.{at % 250 + 1}"), NOON - timedelta(minutes=at + 1)
+        made["flows"].append({
+            "src_ip": host, "dst_ip": address.pack(DARK4), "src_port": 4000, "dst_port": 23, "protocol": 6, "ttl": 50,
+            "tcp_flags": 2, "ip_len": 40, "packet_count": 2, "byte_count": 80, "first_seen": seen, "last_seen": seen,
+            "tool": one.text, "class": "backscatter" if at % len(TOLD) == 5 else "scan", "rules_version": 1,
+            "offset": at,
+        })  # fmt: skip
+        made["sessions"].append({
+            "first_seen": seen, "last_seen": seen, "session_id": one.text, "decoy": SENSOR, "src_ip": host,
+            "src_port": 4001, "dst_ip": address.pack(OWN4), "dst_port": 22, "protocol": 6, "service": one.text,
+            "login_count": 1, "login_success": True, "command_count": 1, "offset": at,
+        })  # fmt: skip
+        made["services"].append({
+            "ts": seen, "ip": host, "port": 80, "protocol": 6, "state": "open", "service": one.text,
+            "version": one.text,
+            "banner": f"Server: {one.text}", "scanner": SENSOR, "offset": at,
+        })  # fmt: skip
+    with lake.writer() as writer:
+        run = writer.begin(path="n", source=SENSOR, format="list", parser_version=1, tlp=Tlp.CLEAR)
+        for table, rows in made.items():
+            schema = TABLES[table].arrow()
+            run.write(Batch(table, pa.Table.from_pylist(rows, schema=schema).drop_columns(["run_id"])))
+        run.finish(sha256="cd" * 32, size=1)
