@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from aiosmtpd.controller import Controller
 
 from noroshi import config
@@ -204,3 +205,29 @@ def server(box: Box | None = None) -> Iterator[tuple[Box, int]]:
         yield made, port
     finally:
         controller.stop()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return lake_at(tmp_path)
+
+
+@pytest.fixture
+def state(lake: Lake, tmp_path: Path) -> State:
+    return loaded(lake, tmp_path)
+
+
+@pytest.fixture
+def box() -> Iterator[tuple[Box, int]]:
+    with server() as made:
+        yield made
+
+
+def at(state: State, now: datetime) -> datetime:
+    state.notices.clock = lambda: now
+    return now
+
+
+def dump(state: State) -> list[Any]:
+    """Everything the state keeps of notices."""
+    return [state.notices.items(), state.notices.all(), state.notices.steps(), state.audit.newest(1000)]
