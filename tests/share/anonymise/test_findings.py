@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from noroshi.model.finding import Finding, Subject
+from noroshi.share.anonymise.masking import Masking
 from noroshi.share.profile import Rule
 from tests.share.anonymise.support import NOW, masking
 from tests.support.findings import NOON, finding
@@ -111,3 +113,44 @@ def test_deep_evidence_is_cut() -> None:
     new = masking("community").finding(finding(value="198.51.100.9", evidence=deep))
     assert new is not None
     assert "203.0.113.7" not in str(new.evidence)
+
+
+def test_what_was_masked_is_not_masked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the next export, by another mask of the same rules, keys and site; and nothing else is answered from it."""
+    from noroshi.share.anonymise import findings as module
+
+    looked: list[str] = []
+    real = module.masked
+
+    def counted(mask: Masking, one: Finding) -> Finding | None:
+        looked.append(one.id)
+        return real(mask, one)
+
+    monkeypatch.setattr(module, "masked", counted)
+    one = finding("dos-victim", "198.51.100.77", evidence={"n": 1, "peer": "198.51.100.77"})
+    first = masking("community", recipient="cached").finding(one)
+    assert masking("community", recipient="cached").finding(replace(one)) == first
+    assert len(looked) == 1
+    assert first is not None
+    # Equal, and written differently.
+    for n in (1.0, True):
+        other = masking("community", recipient="cached").finding(
+            replace(one, evidence=one.evidence | {"n": n})
+        )
+        assert other is not None
+        assert repr(other.evidence["n"]) == repr(n)
+    changed = masking("community", recipient="cached").finding(replace(one, confidence=7))
+    assert changed is not None
+    assert changed.confidence == 7
+    # Another recipient, epoch, key or rule is another mask.
+    n = len(looked)
+    for mask in (
+        masking("community", recipient="cached too"), masking("community", recipient="cached", secret=b"x" * 32),
+        masking("community", recipient="cached", now=NOW + timedelta(days=99)),
+        masking("community", recipient="cached", time=Rule("generalise", to="day")),
+    ):  # fmt: skip
+        made = mask.finding(one)
+        assert made is not None
+        assert made != first
+        n += 1
+        assert len(looked) == n
