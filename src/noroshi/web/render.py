@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import pass_context
 from starlette.responses import Response
 
 from noroshi.web import reasons, static, urls
@@ -169,11 +170,13 @@ def size(n: float) -> str:
     raise AssertionError
 
 
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units."""
-    s = round(seconds)
+@pass_context
+def duration(context: Mapping[str, Any], seconds: float) -> str:
+    """A length of time in its two largest units, in the page's language."""
+    s, t = round(seconds), context["t"]
     parts = ((s // 86_400, "d"), (s // 3600 % 24, "h"), (s // 60 % 60, "min"), (s % 60, "s"))
-    return " ".join([f"{n} {u}" for n, u in parts if n][:2]) or "0 s"
+    shown = [t(f"common.unit.{u}", n=n) for n, u in parts if n][:2]
+    return " ".join(shown) or str(t("common.unit.s", n=0))
 
 
 def iso(at: datetime | None) -> str:

@@ -128,6 +128,7 @@ def test_a_page_in_japanese_is_japanese(japanese: TestClient, path: str) -> None
     page = japanese.get(path)
     assert page.status_code == (404 if path == "/no-such-page" else 200), page.text[:300]
     assert not english(page.text), path
+    assert not re.search(r">\s*\d+ (d|h|min|s)\b", page.text), "lengths of time have Japanese units"
 
 
 def test_it_would_find_english(japanese: TestClient) -> None:

@@ -31,7 +31,7 @@ export async function load(figure) {
 }
 export function show(figure, data) {
   if (data.unit === "packets") data.unit = figure.dataset.packets ?? data.unit;   // else the server's words
-  for (const s of data.series ?? []) if (s.name === "packets") s.name = figure.dataset.packets ?? s.name;
+  for (const s of data.series ?? []) s.name = { packets: figure.dataset.packets, other: figure.dataset.others }[s.name] ?? s.name;
   data.logged = ` (${figure.dataset.log ?? "log"})`;
   const box = figure.querySelector(".picture"), kind = kinds[figure.dataset.chart];
   const empty = data.x ? !data.x.length : data.items ? !data.items.length : false;
