@@ -30,8 +30,9 @@ export async function load(figure) {
   }
 }
 export function show(figure, data) {
-  if (data.unit === "packets") data.unit = figure.dataset.packets ?? data.unit;   // else the server's words
-  for (const s of data.series ?? []) s.name = { packets: figure.dataset.packets, other: figure.dataset.others }[s.name] ?? s.name;
+  const told = { packets: figure.dataset.packets, sessions: figure.dataset.sessions, logins: figure.dataset.logins, other: figure.dataset.others };
+  data.unit = told[data.unit] ?? data.unit;   // else the server's words
+  for (const s of data.series ?? []) s.name = told[s.name] ?? s.name;
   data.logged = ` (${figure.dataset.log ?? "log"})`;
   const box = figure.querySelector(".picture"), kind = kinds[figure.dataset.chart];
   const empty = data.x ? !data.x.length : data.items ? !data.items.length : false;
