@@ -188,7 +188,8 @@ def _by_sql(query: Networks, chosen: _Chosen, packed: bytes) -> Place | None:
             matches[table.run_id] = query.sql(
                 "SELECT low, high, asn, as_name, country FROM networks"
                 " WHERE low <= $ip AND high >= $ip AND octet_length(low) = octet_length($ip) AND run_id = $run"
-                " ORDER BY low DESC, high LIMIT 1",
+                " ORDER BY low DESC, high, asn DESC NULLS LAST, as_name DESC NULLS LAST, country DESC NULLS LAST"
+                " LIMIT 1",
                 {"ip": packed, "run": table.run_id},
             ).to_pylist()
         if rows := matches[table.run_id]:
@@ -312,7 +313,9 @@ def _load(query: Networks, table: _Table) -> dict[int, _Part]:
     for version, length in ((4, 5), (6, 17)):
         some: Any = query.sql(
             "SELECT low, high, asn, as_name, country FROM networks"
-            " WHERE run_id = $run AND octet_length(low) = $length",
+            " WHERE run_id = $run AND octet_length(low) = $length"
+            # Of a network that stands twice the last holds, as in `_by_sql`: whatever files the rows lie in.
+            " ORDER BY low, high, asn NULLS FIRST, as_name NULLS FIRST, country NULLS FIRST",
             {"run": table.run_id, "length": length},
         ).combine_chunks()
         lows, highs = _raw(some["low"], length), _raw(some["high"], length)

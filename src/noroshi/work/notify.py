@@ -275,7 +275,8 @@ def _places(view: View, subjects: Iterable[str]) -> dict[str, tuple[str, str]]:
     if not asked:
         return {}
     spans = [prefix_range(s) for s in asked]
-    found = lookup(view.shot, [low for low, _ in spans])
+    # By the index always: where networks overlap in part, it and a single question may name two owners.
+    found = lookup(view.shot, [low for low, _ in spans], load=True)
     return {
         s: (p.asn or "", p.country or "")
         for s, (low, high), p in zip(asked, spans, found, strict=True)
