@@ -57,8 +57,10 @@ NOT_OF_THE_LAKE = {
     "/api/v1/works", "/api/v1/works/{work}", "/api/v1/works/{work}/files/{name}", "/api/v1/reports/{work}/{lang}",
     # A stream, compared in tests/web/test_events.py; a conversation with one decoy, by the id its list gives.
     "/api/v1/events", "/honeypots/session", "/honeypots/session/{session:path}",
+    # The account of whoever asks: sessions and keys, from the state alone.
+    "/account", "/account/keys", "/account/password", "/api/v1/me/keys", "/api/v1/me/sessions",
 }  # fmt: skip
-"""What somebody began themselves (reports, exports), and what leads elsewhere."""
+"""What somebody began themselves (reports, exports), and what leads elsewhere, or is their own."""
 
 
 def _shape(path: str) -> str:
