@@ -13,6 +13,7 @@ from noroshi.lake.handle import Lake
 from noroshi.lake.state import State
 from noroshi.lake.state.operators import OperatorRow
 from noroshi.lake.state.recipients import RecipientRow
+from noroshi.lake.state.users import User
 from tests.web import site
 from tests.web.e2e.look import Look
 
@@ -35,7 +36,7 @@ def look(browser: object, lake: Lake, state: State, shots: Path, tmp_path: Path)
     state.releases.add("domain", "cdn.example", HOSTILE, "cli:<b>x")
     state.audit.tell("cli:<b>x", "downgrade", count=1, what="run", id="0123456789ab", reason=HOSTILE, rows=12, kept=0,
                      **{"from": "amber", "to": "green"})  # fmt: skip
-    state.users.add(site.User("ana@example.org", "analyst", "own", ""))
+    state.users.add(User("ana@example.org", "analyst", "own", ""))
     with site.served(lake, state, site.notifying(tmp_path)) as address:
         found = Look(browser, address, shots)
         with (
