@@ -13,12 +13,13 @@ from typing import Final
 
 import pyarrow as pa
 
-KEPT_BYTES: Final = 192 << 20
-"""Answers kept together: an hour's pages of a lake of ten million rows are a tenth of it."""
+KEPT_BYTES: Final = 64 << 20
+"""Answers kept together: the pages of a lake of ten million rows are a third of it."""
 KEPT_ONE: Final = 8 << 20
 """The largest that is kept."""
-_EACH: Final = 1_000
-"""Bytes an answer is counted as beside its columns: the text of the question, and what Python needs."""
+_EACH: Final = 4_000
+"""Bytes an answer is counted as beside its columns: the text of the question, and what its columns and their buffers
+take however short they are."""
 
 Key = tuple[object, ...]
 

@@ -98,7 +98,8 @@ PATHS = (
     "/now", "/findings?range=all", "/cases", "/cases/1", "/darknet?range=all", "/exposure?range=all",
     "/exposure/host/198.51.100.23", "/honeypots?range=all", "/honeypots/session/a17ec31f1b9a", "/sharing",
     "/sharing?part=counts&name=community", "/sharing/isac-energy", "/sharing/community", "/notices",
-    "/notices?part=plan", "/operators", "/operators?q=nothing", "/releases", "/audit", "/reports", "/works", "/watches", "/users", "/users/ana", "/account", "/lake",
+    "/notices?part=plan", "/operators", "/operators?q=nothing", "/releases", "/audit", "/reports", "/works",
+    "/watches", "/users", "/users/ana", "/account", "/lake",
     "/search", "/entity/ip/198.51.100.23?range=all", "/entity/domain/nobody.example", "/no-such-page",
 )  # fmt: skip
 
