@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from noroshi.lake import heads
 from noroshi.lake.handle import Lake
@@ -79,3 +84,31 @@ def test_damaged_and_gone(filled: Lake) -> None:
     filled.compact()
     assert len(list((filled.path / FOLDER).glob("*.npy"))) == 1
     assert not path.exists()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.sets(st.integers(0, 5), min_size=1)),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from((0, 3, 8, 50_000)),
+)
+@settings(max_examples=20)
+def test_small_files_in_memory_change_no_answer(runs: list[tuple[int, set[int]]], most: int) -> None:
+    """However many of the small files are held, the rows are those of reading each, and so are the counts."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        lake = Lake.open(Path(folder) / "lake")
+        for i, (n, hosts) in enumerate(runs):
+            store(lake, f"r{i}", links(*((f"192.0.2.{h}", n) for h in hosts)))
+        patch.setattr(heads, "FRESH_ROWS", 0)
+        plain = heads.Links(lake.snapshot())
+        patch.setattr(heads, "FRESH_ROWS", most)
+        held = heads.Links(lake.snapshot())
+        keys = [key64("ip", f"192.0.2.{h}") for h in range(7)]
+        for h in range(7):
+            want, got = (x.of("ip", f"192.0.2.{h}").to_pylist() for x in (plain, held))
+            assert sorted(map(repr, got)) == sorted(map(repr, want))
+        low, high = min(keys), max(keys)
+        assert held.between(low, high, ["key", "count"]).num_rows == sum(len(hosts) for _, hosts in runs)
+        assert held.common(keys) == plain.common(keys)

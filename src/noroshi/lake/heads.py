@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 FOLDER = ".heads"
 VERSION = 1
+FRESH_ROWS = 50_000
+"""Rows of small files, together, that are held sorted in memory: 5 MB. Each run leaves a file until they are compacted,
+and to look into each of twenty for each of forty keys takes longer than to read them all once."""
 LEAST_ROWS = 100_000
 """Rows of a sorted file from which heads pay: reading a smaller one costs a few row groups."""
 
@@ -79,6 +82,8 @@ class Links:
         self._unread: list[DataFile] = []
         """Files without heads, or of which the reader may not see all."""
         self._told = shot._limits.tlp is not None
+        self._lock = threading.Lock()
+        self._fresh: _Fresh | None = None
         whole = _wholly_seen(shot)
         for file in self._files:
             head = None if whole is None else _CACHE.get(self._lake, file)
@@ -86,6 +91,10 @@ class Links:
                 self._unread.append(file)
             else:
                 self._heads.append(head.keys)
+        self._small = _smallest(self._unread)
+        small = {f.path for f in self._small}
+        self._unread = [f for f in self._unread if f.path not in small]
+        self._files = [f for f in self._files if f.path not in small]
 
     @property
     def quick(self) -> bool:
@@ -111,7 +120,12 @@ class Links:
         """Visible rows with a key in `low`..`high`: all addresses of a network (`observable.prefix_keys`)."""
         files = [f for f in self._files if f.key is None or (f.key[0] <= high and low <= f.key[1])]
         names = sorted(columns) if columns is not None else None
-        return rows_between(self._lake, _LINKS, files, self._seen, "key", low, high, names)
+        found = rows_between(self._lake, _LINKS, files, self._seen, "key", low, high, names)
+        fresh = self._freshly()
+        if fresh is None:
+            return found
+        near = fresh.between(low, high).select(found.column_names)
+        return pa.concat_tables([found, near]) if near.num_rows else found
 
     def common(self, keys: Sequence[int]) -> dict[int, Common]:
         """How common each key is; keys nobody links are left out."""
@@ -119,7 +133,7 @@ class Links:
         out: dict[int, Common] = {}
         for head in self._heads:
             _gather(out, *_look(head, wanted))
-        if self._unread:
+        if self._unread or self._small:
             _gather(out, *self._read(self._unread, wanted))
         return out
 
@@ -133,19 +147,79 @@ class Links:
             rows += int(head["rows"][a:b].sum())
         return (len(np.unique(np.concatenate(keys))) if keys else 0), rows
 
+    def _freshly(self) -> _Fresh | None:
+        """The small files, read once."""
+        if self._fresh is None and self._small:
+            with self._lock:
+                if self._fresh is None:
+                    every = np.iinfo(np.int64)
+                    rows = rows_between(
+                        self._lake,
+                        _LINKS,
+                        self._small,
+                        self._seen,
+                        "key",
+                        int(every.min),
+                        int(every.max),
+                        None,
+                    )
+                    self._fresh = _Fresh.of(rows)
+        return self._fresh
+
     def _read(self, files: Sequence[DataFile], wanted: npt.NDArray[np.int64]) -> tuple[Any, ...]:
-        """The same from the links: rows of all the keys, read a key at a time where they are few."""
-        parts = []
+        """The same from the links: rows of all the keys, read a key at a time where they are few.
+
+        Small files together with the others: a source counts once, whichever files are small.
+        """
+        fresh = self._freshly()
+        parts = [] if fresh is None else [fresh.of_keys(wanted)]
         for key in wanted.tolist():
             near = [f for f in files if f.key is None or f.key[0] <= key <= f.key[1]]
+            if not near:
+                continue
             part = rows_between(
                 self._lake, _LINKS, near, self._seen, "key", key, key, ("key", "run_id", "table")
             )
-            if part.num_rows:
-                parts.append(part)
-        if not parts:
+            parts.append(part)
+        rows = pa.concat_tables(parts).combine_chunks() if parts else None
+        if rows is None or not rows.num_rows:
             return (np.empty(0, np.int64),) * 4
-        return _counted(pa.concat_tables(parts).combine_chunks(), self._sources)
+        return _counted(rows, self._sources)
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """Links of small files, by key."""
+
+    rows: pa.Table
+    keys: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> _Fresh:
+        """From rows as they come."""
+        rows = rows.sort_by("key").combine_chunks()
+        return cls(rows, rows["key"].to_numpy())
+
+    def between(self, low: int, high: int) -> pa.Table:
+        """Rows with a key in the range."""
+        a, b = np.searchsorted(self.keys, low, "left"), np.searchsorted(self.keys, high, "right")
+        return self.rows.slice(int(a), int(b - a))
+
+    def of_keys(self, wanted: npt.NDArray[np.int64]) -> pa.Table:
+        """Rows of these keys, as `_counted` takes them."""
+        at = np.flatnonzero(np.isin(self.keys, wanted))
+        return self.rows.select(["key", "table", "run_id"]).take(at)
+
+
+def _smallest(files: Iterable[DataFile]) -> list[DataFile]:
+    """The smallest files that have FRESH_ROWS together, or fewer."""
+    out, rows = [], 0
+    for file in sorted(files, key=lambda f: (f.rows, f.path)):
+        rows += file.rows
+        if rows > FRESH_ROWS:
+            break
+        out.append(file)
+    return out
 
 
 def _wholly_seen(shot: Snapshot) -> frozenset[str] | None:
