@@ -56,7 +56,8 @@ def batch(table: str, number: int) -> Batch:
     schema = TABLES[table].arrow()
     rows = []
     for i in range(rows_of(number)[table]):
-        ts = START + timedelta(days=day_of(number, i), seconds=number * 60 + i)
+        # Within its day, whatever the number: retention takes whole days.
+        ts = START + timedelta(days=day_of(number, i), seconds=number % 1000 * 60 + i)
         rows.append(
             {
                 "ts": ts, "first_seen": ts, "last_seen": ts, "src_ip": pack(f"198.51.100.{number % 200}"),
