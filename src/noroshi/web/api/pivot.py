@@ -255,17 +255,12 @@ def asked(
         )  # fmt: skip
     if "\0" in value:
         raise UsageError("a value holds no NUL", where="value", todo="Leave it out.")
-
-    def ask() -> Pivot:
-        answer = pivots.ask(
-            value, kind or None, since=moment(since) if since else None, until=moment(until) if until else None,
-            rows=rows,
-        )  # fmt: skip
-        told = (visit.view.told(f) for f in answer.findings)
-        return replace(answer, findings=tuple(f for f in told if f is not None))
-
-    # A page, its graph and a program ask the same of one value.
-    return visit.seen.recall(("pivot", value, kind, since, until, rows), ask)
+    answer = pivots.ask(
+        value, kind or None, since=moment(since) if since else None, until=moment(until) if until else None,
+        rows=rows,
+    )  # fmt: skip
+    told = (visit.view.told(f) for f in answer.findings)
+    return replace(answer, findings=tuple(f for f in told if f is not None))
 
 
 def document(visit: Visit, answer: Pivot, since: str = "", below: bool = False) -> dict[str, Any]:
