@@ -232,3 +232,18 @@ def test_what_was_made_of_findings_lasts_as_long_as_they(tmp_path: Path, state: 
     assert asked("own") == 1, "a run came, and nothing was judged"
     analyse(own, config=site.config_of())
     assert asked("own") == 3, "findings came"
+
+
+def test_what_is_masked_is_masked_anew_at_each_moment(tmp_path: Path, state: State) -> None:
+    """Its profile may have become stricter: nothing of the old mask is carried on."""
+    own = Lake.open(tmp_path / "lake")
+    reader = Reader(own, site.config_of(), state, clock=_Clock())
+
+    def stamp(name: str) -> int:
+        reader.renew()
+        return reader.seen(RECIPIENTS[name]).view.stamp
+
+    _ingest(own, COWRIE)
+    masked = next(n for n, to in RECIPIENTS.items() if not reader.seen(to).view.plain)
+    assert stamp("own") == stamp("own")
+    assert stamp(masked) != stamp(masked)

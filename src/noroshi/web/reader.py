@@ -133,6 +133,7 @@ class _Carried:
     the same unless one of these has changed, and to read them costs a second for each ten thousand."""
 
     files: tuple[str, ...]
+    plain: bool
     all_told: bool
     runs: _Runs
     telescopes: object
@@ -144,7 +145,7 @@ class _Carried:
         """From a view."""
         shot = view.shot
         files, all_told = tuple(shot.files("findings")), shot.told_runs is None
-        return cls(files, all_told, _Runs.of(shot), view.telescopes, view.kept, view.stamp)
+        return cls(files, view.plain, all_told, _Runs.of(shot), view.telescopes, view.kept, view.stamp)
 
     def holds(self, view: KeptView) -> bool:
         """True when nothing has come but runs closed later, of which no finding stored before can tell."""
@@ -265,7 +266,8 @@ class Seen:
             with self._lock:
                 self._late[key] = (self._clock(), _Runs.of(self.view.shot), made)
                 while len(self._late) > KEPT_THINGS:
-                    del self._late[next(iter(self._late))]
+                    # Other moments have locks of their own, and the same dictionary.
+                    self._late.pop(next(iter(self._late), key), None)
             return made
 
         return self.recall(key, found)
@@ -374,7 +376,8 @@ class Reader:
             plain.shot.patience = self.seconds
             view = KeptView.of(plain)
             carried = self._carried.get(to)
-            held = carried if carried and carried.holds(view) else None
+            # A mask may be another by now (its profile's file, its epoch): what is masked is masked anew.
+            held = carried if carried and carried.plain and view.plain and carried.holds(view) else None
             view = replace(
                 view, kept=held.kept if held else {}, stamp=held.stamp if held else next(self._stamps)
             )
@@ -387,7 +390,9 @@ class Reader:
     def lasting(self, key: str, views: Sequence[View], make: Callable[[], T]) -> T:
         """What `make` gives from the findings of these views alone, made once for as long as those stay the same; the
         KEPT_THINGS last asked for."""
-        name = (key, *(v.stamp if isinstance(v, KeptView) else id(v) for v in views))
+        if not all(isinstance(v, KeptView) for v in views):
+            return make()
+        name = (key, *(v.stamp for v in views if isinstance(v, KeptView)))
         with self._lock:
             if name in self._lasting:
                 self._lasting.move_to_end(name)
